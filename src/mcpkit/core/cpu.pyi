@@ -1,0 +1,6 @@
+from typing import Final
+
+NAMES: Final[dict[str, int]]
+
+def features() -> list[str]: ...
+def mask() -> int: ...
