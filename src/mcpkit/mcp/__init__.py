@@ -1,0 +1,23 @@
+"""The Model Context Protocol, both eras, without I/O: `Dispatcher` answers what the C core does not.
+
+One module per method family; each has a table of its methods and the revisions they live in.
+"""
+
+from mcpkit.mcp.dispatcher import Dispatcher, Reply, Request
+from mcpkit.mcp.errors import McpError
+from mcpkit.mcp.revisions import Era, Revision, negotiate
+from mcpkit.mcp.server import ServerInfo
+from mcpkit.mcp.tools import ToolCall, ToolSpec
+
+__all__ = [
+    "Dispatcher",
+    "Era",
+    "McpError",
+    "Reply",
+    "Request",
+    "Revision",
+    "ServerInfo",
+    "ToolCall",
+    "ToolSpec",
+    "negotiate",
+]

@@ -1,0 +1,7 @@
+"""completion/complete: argument completion for prompts and resource templates. Not offered, so not served."""
+
+from __future__ import annotations
+
+from mcpkit.mcp.method import Method
+
+METHODS = (Method("completion/complete", capability="completions"),)
