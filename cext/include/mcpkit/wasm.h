@@ -137,6 +137,7 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
 void mck_wasm_tool_delete(mck_wasm_tool *tool);
 /* Runs (or would still run) its first slice on the caller's thread. */
 bool mck_wasm_tool_is_inline(const mck_wasm_tool *tool);
+mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool);
 
 typedef enum {
     MCK_WASM_CALL_OK = 0,

@@ -1,0 +1,148 @@
+/*
+ * The hot path: request bytes in, answer bytes out. Joins http, json, rpc, wasm and meter; knows the protocol's ladder of checks
+ * (which refusal comes before which) and nothing about Python. What it does not answer itself it asks for: one request
+ * at a time, through mck_serve_question and mck_serve_*_reply.
+ *
+ * Answered here: tools/call of WebAssembly tools, pre-serialised answers that do not change, every refusal of the ladder.
+ * Asked for: everything else (initialize, notifications that mean something, methods nobody serves).
+ * Handed on: well-formed HTTP requests for other paths.
+ *
+ * One thread owns a server and everything made from it.
+ */
+#ifndef MCPKIT_SERVE_H
+#define MCPKIT_SERVE_H
+
+#include "mcpkit/buffer.h"
+#include "mcpkit/http.h"
+#include "mcpkit/rpc.h"
+#include "mcpkit/wasm.h"
+
+typedef struct mck_serve_server mck_serve_server;
+typedef struct mck_serve_conn mck_serve_conn;
+
+typedef enum { MCK_SERVE_LEGACY = 0, MCK_SERVE_MODERN = 1 } mck_serve_era;
+
+/* Revisions in order of age; the last is the modern one. */
+#define MCK_SERVE_REVISIONS 5
+const char *mck_serve_revision_name(unsigned revision); /* "2024-11-05" for 0 … "2026-07-28" for 4 */
+int mck_serve_revision_find(const uint8_t *name, size_t len); /* -1: unknown */
+
+typedef struct {
+    mck_wasm_engine *engine;      /* outlives the server */
+    const char *path;             /* of the MCP endpoint, "/mcp" */
+    const char *server_info;      /* JSON object {"name":…,"version":…} for results' _meta */
+    const char *const *hosts;     /* Host allow-list: "localhost", "example.com:8080", "*.example.com", "*"; without a port any port */
+    size_t host_count;
+    const char *const *origins;   /* further Origins, whole ("https://app.example"), or "*"; an Origin whose host is in hosts passes */
+    size_t origin_count;
+    mck_http_limits http;         /* zeros take the defaults */
+    size_t max_line;              /* stdio; 0 = 4 MiB */
+    uint32_t max_depth;           /* of JSON; 0 = 128 */
+    uint32_t max_sessions;        /* 0 = 10 000; the one idle longest makes room */
+    uint64_t session_idle_ns;     /* 0 = 30 min */
+    uint64_t read_timeout_ns;     /* a request that has begun must be whole by then; 0 = 30 s */
+    uint64_t idle_timeout_ns;     /* keep-alive connection with nothing to do; 0 = 120 s */
+} mck_serve_config;
+
+/* NULL: out of memory. */
+mck_serve_server *mck_serve_server_new(const mck_serve_config *config);
+/* All connections must be gone. Calls still running are cancelled. */
+void mck_serve_server_delete(mck_serve_server *server);
+
+/* Tables. Tools are not owned (the caller keeps them until they are replaced; calls in flight keep their own count). */
+typedef struct {
+    const char *name;
+    size_t name_len;
+    mck_wasm_tool *tool;
+} mck_serve_tool;
+bool mck_serve_set_tools(mck_serve_server *server, const mck_serve_tool *tools, size_t count);
+/* The result object of a method whose answer does not change, per era. Copied. len 0 removes it. */
+bool mck_serve_set_static(mck_serve_server *server, mck_serve_era era, mck_rpc_method method, const uint8_t *result, size_t len);
+
+/* What is asked of the owner. Spans of memory that stays put until the reply. */
+typedef struct {
+    mck_serve_era era;
+    unsigned revision;        /* legacy: of the session or the header */
+    const uint8_t *id;        /* raw JSON, id_len 0: a notification or a client's response */
+    size_t id_len;
+    const uint8_t *method;    /* NULL: a client's response */
+    size_t method_len;
+    const uint8_t *params;    /* raw JSON object or NULL */
+    size_t params_len;
+    const uint8_t *message;   /* the whole message */
+    size_t message_len;
+    const char *session;      /* NULL: none */
+    bool end_session;         /* DELETE */
+} mck_serve_question;
+
+typedef enum { MCK_SERVE_RESULT, MCK_SERVE_ERROR, MCK_SERVE_ACCEPTED } mck_serve_reply_kind;
+
+typedef struct {
+    mck_serve_reply_kind kind;
+    uint16_t status;          /* HTTP; 0 = 200, 202 for ACCEPTED */
+    const uint8_t *payload;   /* RESULT: the result object; ERROR: the error object */
+    size_t payload_len;
+    int new_session;          /* revision negotiated by initialize, or -1 */
+    const uint8_t *cancel;    /* raw id of a request of the same session to cancel, or NULL */
+    size_t cancel_len;
+} mck_serve_reply;
+
+/* What happened when bytes were fed or a call ended. Before acting on it, write out what mck_serve_conn_out holds. */
+typedef enum {
+    MCK_SERVE_IDLE = 0, /* nothing more to do until bytes come or the call ends */
+    MCK_SERVE_ASK,      /* answer mck_serve_conn_question with mck_serve_conn_reply */
+    MCK_SERVE_HANDOFF,  /* mck_serve_conn_rest are the bytes for the other routes; the connection is no longer ours */
+    MCK_SERVE_CLOSE,    /* write out, then close */
+    MCK_SERVE_LINGER,   /* write out, end the sending side, go on feeding (it is thrown away) until the peer closes */
+} mck_serve_event;
+
+mck_serve_conn *mck_serve_conn_new(mck_serve_server *server, void *user, uint64_t now_ns);
+/* The connection is gone. A modern call of it is cancelled, a legacy one goes on. */
+void mck_serve_conn_delete(mck_serve_conn *conn);
+void *mck_serve_conn_user(const mck_serve_conn *conn);
+/* `data` must stay put until mck_serve_conn_settle. */
+mck_serve_event mck_serve_conn_feed(mck_serve_conn *conn, const uint8_t *data, size_t len, uint64_t now_ns);
+const mck_serve_question *mck_serve_conn_question(const mck_serve_conn *conn);
+mck_serve_event mck_serve_conn_reply(mck_serve_conn *conn, const mck_serve_reply *reply);
+const uint8_t *mck_serve_conn_rest(const mck_serve_conn *conn, size_t *len);
+/* Keep what is left of the fed bytes; to be called when done with a feed and its events. */
+void mck_serve_conn_settle(mck_serve_conn *conn);
+/* Answer bytes to write; taken: they have been. */
+const uint8_t *mck_serve_conn_out(const mck_serve_conn *conn, size_t *len);
+void mck_serve_conn_taken(mck_serve_conn *conn);
+/* Is there so much unread input waiting behind a running call that reading should pause? */
+bool mck_serve_conn_is_full(const mck_serve_conn *conn);
+
+/* The next connection with news from ended calls, its event in *event; NULL when the engine has no more. */
+mck_serve_conn *mck_serve_server_drain(mck_serve_server *server, mck_serve_event *event);
+/* One connection whose time is up, already answered (408) where it had begun a request: write out and close. NULL: no more. */
+mck_serve_conn *mck_serve_server_expired(mck_serve_server *server, uint64_t now_ns);
+
+typedef struct {
+    uint32_t connections, sessions, pending;
+    uint64_t requests, refused, calls, asked;
+} mck_serve_stats;
+void mck_serve_server_stats(const mck_serve_server *server, mck_serve_stats *out);
+
+/*
+ * stdio: reads lines from in_fd and writes answers to out_fd until end of input (and all calls have been answered), a write error,
+ * or `ask` or `interrupted` say stop. Blocks; holds no lock of anybody's.
+ */
+typedef struct {
+    void *env;
+    /* Answer one question; false stops the loop. Payload memory must stay put until the next call. */
+    bool (*ask)(void *env, const mck_serve_question *question, mck_serve_reply *reply);
+    bool (*interrupted)(void *env); /* after a signal: false goes on */
+} mck_serve_stdio_hooks;
+
+/* 0: end of input; 1: stopped by a hook; -1: input or output failed (errno tells). */
+int mck_serve_stdio(mck_serve_server *server, int in_fd, int out_fd, const mck_serve_stdio_hooks *hooks);
+
+/*
+ * A call's outcome as an MCP CallToolResult object, appended to *out. False when it is not a result but a protocol error: *code
+ * and *message (constant or the call's own detail) are set then, and *status for HTTP.
+ */
+bool mck_serve_call_result(const mck_wasm_call *call, mck_serve_era era, const char *server_info, mck_buffer *out, int *code,
+                           const char **message, uint16_t *status);
+
+#endif

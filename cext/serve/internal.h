@@ -1,0 +1,145 @@
+/* What the files of the serve room share. */
+#ifndef MCPKIT_SERVE_INTERNAL_H
+#define MCPKIT_SERVE_INTERNAL_H
+
+#include "mcpkit/serve.h"
+
+/* Append a string literal. */
+#define ADD(out, literal) mck_buffer_add((out), "" literal, sizeof(literal) - 1)
+
+#define REVISION_2025_03_26 1u
+#define REVISION_NEWEST_LEGACY 3u
+#define REVISION_MODERN 4u
+#define SESSION_ID_LEN 32u
+
+typedef struct session {
+    char id[SESSION_ID_LEN + 1];
+    unsigned revision;
+    uint64_t used_ns;
+    struct session *older, *newer; /* by last use */
+    struct session *chain;         /* same hash bucket */
+} session;
+
+typedef struct {
+    session **buckets;
+    uint32_t bucket_mask, count, max;
+    uint64_t idle_ns;
+    session *oldest, *newest;
+} session_table;
+
+bool sessions_init(session_table *t, uint32_t max, uint64_t idle_ns);
+void sessions_free(session_table *t);
+/* NULL: out of memory or of randomness. */
+session *sessions_open(session_table *t, unsigned revision, uint64_t now_ns);
+session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint64_t now_ns);
+void sessions_close(session_table *t, session *s);
+void sessions_expire(session_table *t, uint64_t now_ns);
+
+typedef struct {
+    char *name;
+    size_t len;
+    mck_wasm_tool *tool;
+} tool_slot;
+
+typedef struct {
+    tool_slot *slots; /* open addressing, a power of two */
+    size_t mask;
+} tool_table;
+
+bool tools_build(tool_table *t, const mck_serve_tool *tools, size_t count);
+void tools_free(tool_table *t);
+mck_wasm_tool *tools_find(const tool_table *t, const uint8_t *name, size_t len);
+
+/* A call that did not end in its first slice. `conn` is NULL for stdio and when the connection went away. */
+typedef struct pending {
+    struct pending *next, *prev;
+    mck_serve_conn *conn;
+    mck_wasm_call *call;
+    mck_serve_era era;
+    char session[SESSION_ID_LEN + 1];
+    bool silenced; /* cancelled by the client over stdio: no answer */
+    size_t id_len;
+    uint8_t id[];  /* raw JSON */
+} pending;
+
+struct mck_serve_server {
+    mck_wasm_engine *engine;
+    char *path;
+    size_t path_len;
+    char *server_info;
+    char **hosts, **origins;
+    size_t host_count, origin_count;
+    mck_http_limits http;
+    size_t max_line;
+    mck_rpc_options rpc;
+    uint64_t read_timeout_ns, idle_timeout_ns;
+    session_table sessions;
+    tool_table tools;
+    mck_buffer fixed[2][MCK_RPC_M_COUNT];
+    pending *pendings;
+    mck_serve_conn *conns;        /* all, newest first */
+    mck_buffer scratch;           /* decoded names */
+    char date[40];                /* an HTTP date, good for date_second */
+    int64_t date_second;
+    mck_serve_stats stats;
+};
+
+pending *pending_new(mck_serve_server *server, mck_wasm_call *call, mck_serve_era era, const uint8_t *id, size_t id_len,
+                     const char *session_id);
+void pending_delete(mck_serve_server *server, pending *p);
+/* Cancel a running request by its raw id within one session (NULL: stdio). True when there was one. */
+bool pending_cancel(mck_serve_server *server, const char *session_id, const uint8_t *id, size_t id_len);
+
+/* Where a message came from, for the ladder. */
+typedef struct {
+    const mck_http_head *head; /* NULL: stdio */
+    const uint8_t *head_bytes; /* what the head's spans point into */
+    const uint8_t *body;
+    size_t body_len;
+    uint64_t now_ns;
+    bool initialized;          /* stdio: initialize has been answered */
+    unsigned revision;         /* stdio: negotiated */
+} request;
+
+typedef enum { VERDICT_CALL, VERDICT_FIXED, VERDICT_REFUSE, VERDICT_ASK, VERDICT_ACCEPT } verdict_kind;
+
+typedef struct {
+    verdict_kind kind;
+    mck_serve_era era;
+    unsigned revision;
+    uint16_t status;          /* HTTP */
+    int code;                 /* JSON-RPC; 0: the refusal has no JSON-RPC body (405, 406, 415, 421, 403) */
+    const char *allow;        /* Allow header of a 405 */
+    char message[224];
+    char data[160];           /* JSON, or empty */
+    session *session;
+    mck_wasm_tool *tool;
+    const mck_buffer *fixed;
+} verdict;
+
+/* HTTP checks that need no body: Host and Origin. False: *v says why. */
+bool ladder_admit(const mck_serve_server *server, const mck_http_head *head, const uint8_t *bytes, verdict *v);
+/* All checks of one whole message. `envelope` is filled. */
+void ladder_climb(mck_serve_server *server, const request *r, mck_rpc_envelope *envelope, verdict *v);
+bool host_allowed(const mck_serve_server *server, const uint8_t *host, size_t len);
+bool origin_allowed(const mck_serve_server *server, const uint8_t *origin, size_t len);
+
+/* JSON-RPC answers. `id` NULL writes null. */
+void answer_result(mck_buffer *out, const uint8_t *id, size_t id_len, const uint8_t *result, size_t len);
+void answer_error(mck_buffer *out, const uint8_t *id, size_t id_len, int code, const char *message, const char *data);
+void answer_error_object(mck_buffer *out, const uint8_t *id, size_t id_len, const uint8_t *error, size_t len);
+/* Whole envelope of a call's outcome; returns the HTTP status that goes with it. */
+uint16_t answer_call(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info, const uint8_t *id,
+                     size_t id_len);
+
+/* HTTP answers: open a head, append the body, close it (which fills in the length). */
+size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields);
+void http_close(mck_buffer *out, size_t mark);
+const char *http_phrase(uint16_t status);
+
+static inline bool span_empty(mck_span s)
+{
+    return s.start == s.end;
+}
+
+#endif
