@@ -1,0 +1,19 @@
+"""Configuration: a strict, typed schema, read from YAML or JSON with the position of every fault."""
+
+from mcpkit.config.errors import ConfigError, Problem, UnitError
+from mcpkit.config.limits import Limits, effective_limits
+from mcpkit.config.load import load, loads
+from mcpkit.config.schema import Config, Module, ToolConfig
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Limits",
+    "Module",
+    "Problem",
+    "ToolConfig",
+    "UnitError",
+    "effective_limits",
+    "load",
+    "loads",
+]

@@ -1,0 +1,82 @@
+"""What a call may use, once every key and flag has been looked at."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from mcpkit.config.schema import Config, WarningEnforcement
+
+DEFAULT_UNITS = 1_000_000_000
+DEFAULT_MEMORY = 512 << 20
+DEFAULT_TIMEOUT_NS = 60_000_000_000
+
+PAGE = 65536
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of one call of one tool."""
+
+    enforcement: Literal["strict", "warning", "tracking"] = "strict"
+    max_units: int = DEFAULT_UNITS
+    """Compute units; 0: none (only while tracking)."""
+    warn_units: int = 0
+    """Compute units at which a warning is due; 0: none."""
+    max_memory: int = DEFAULT_MEMORY
+    """Bytes of one linear memory."""
+    timeout_ns: int = DEFAULT_TIMEOUT_NS
+    """Wall clock, waiting included."""
+    max_tables: int = 0
+    max_instances: int = 0
+    """Of one call; 0: the engine's own."""
+    inline: Literal["auto", "never"] = "auto"
+
+    def override(
+        self, *, max_units: int | None = None, max_memory: int | None = None, timeout_ns: int | None = None
+    ) -> Limits:
+        """These limits with what the command line says instead. A compute limit given there is always strict."""
+        changes: dict[str, Any] = {}
+        if max_units is not None:
+            changes |= {"max_units": max_units, "enforcement": "strict"}
+            if self.warn_units > max_units:
+                changes["warn_units"] = 0
+        if max_memory is not None:
+            changes["max_memory"] = max_memory
+        if timeout_ns is not None:
+            changes["timeout_ns"] = timeout_ns
+        return msgspec.structs.replace(self, **changes)
+
+
+def effective_limits(config: Config) -> Limits:
+    """What a configuration amounts to: of several keys for one limit the smallest wins; without any, the default."""
+    wasm, limits = config.runtime.wasm, config.runtime.limits
+    metering = wasm.metering if wasm.metering.enabled else type(wasm.metering)()
+    units = _smallest(DEFAULT_UNITS, metering.max_compute_units, metering.limits.hard_limit, wasm.fuel)
+    pages = wasm.memory_pages * PAGE if wasm.memory_pages is not None else None
+    warn = metering.limits.soft_limit or 0
+    match metering.enforcement:
+        case WarningEnforcement(warning=warning):
+            enforcement: Literal["strict", "warning", "tracking"] = "warning"
+            warn = _smallest(0, int(units * warning.threshold) or 1, metering.limits.soft_limit)
+        case "warning":
+            enforcement = "warning"
+            warn = _smallest(0, int(units * 0.8) or 1, metering.limits.soft_limit)
+        case "tracking":
+            enforcement, units = "tracking", 0
+        case _:
+            enforcement = "strict"
+    return Limits(
+        enforcement=enforcement,
+        max_units=units,
+        warn_units=warn,
+        max_memory=_smallest(DEFAULT_MEMORY, metering.memory_limits.max_memory, limits.memory, pages),
+        timeout_ns=_smallest(DEFAULT_TIMEOUT_NS, limits.execution_time),
+        max_tables=metering.memory_limits.max_tables or 0,
+        max_instances=metering.memory_limits.max_instances or 0,
+        inline=config.runtime.inline,
+    )
+
+
+def _smallest(default: int, *given: int | None) -> int:
+    return min((value for value in given if value is not None), default=default)

@@ -1,0 +1,229 @@
+"""The configuration's shape: every key, its type and its default. See docs/configuration.md for what each does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from mcpkit.config import units
+from mcpkit.config.convert import Check, Fraction, Quantity, Range
+
+Size = Annotated[int, Quantity(units.size, allow_number=True)]
+"""Bytes."""
+Duration = Annotated[int, Quantity(units.duration, allow_number=False)]
+"""Nanoseconds."""
+ComputeUnits = Annotated[int, Quantity(units.compute_units, allow_number=True)]
+Port = Annotated[int, Range(1, 65535)]
+Count = Annotated[int, Range(1, 1_000_000)]
+Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
+Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
+
+LogLevel = Literal["trace", "debug", "info", "warning", "warn", "error"]
+DisplayFormat = Literal["minimal", "detailed", "json", "progress", "progress_bar"]
+
+LATER = "not supported yet in this version; remove the key"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping of the file."""
+
+    NOT_YET: ClassVar[dict[str, str]] = {}
+    """Keys that the documented schema has and this version does not act on, with what to say about them."""
+
+
+def _later(*keys: str) -> dict[str, str]:
+    return dict.fromkeys(keys, LATER)
+
+
+class Metadata(Section, frozen=True, kw_only=True):
+    """About the configuration; for people, not acted on."""
+
+    name: str | None = None
+    description: str | None = None
+    author: str | None = None
+    created_at: str | None = None
+    modified_at: str | None = None
+    repository: str | None = None
+    license: str | None = None
+
+
+class Server(Section, frozen=True, kw_only=True):
+    """Who the server says it is, and where it listens."""
+
+    NOT_YET = _later("max_connections", "request_timeout", "debug", "workers")
+
+    name: Text = "mcpkit"
+    version: Text | None = None
+    """None: the package's own version."""
+    title: str | None = None
+    description: str | None = None
+    instructions: str | None = None
+    bind: Text = "127.0.0.1"
+    port: Port = 3000
+    log_level: LogLevel = "info"
+    log_format: Literal["text", "json"] = "text"
+
+
+class TransportSettings(Section, frozen=True, kw_only=True):
+    """Bounds and allow-lists of the HTTP transport."""
+
+    NOT_YET = _later(
+        "buffer_size",
+        "cors_enabled",
+        "cors_origins",
+        "compression",
+        "tls",
+        "ping_interval",
+        "max_frame_size",
+        "reflection",
+        "max_message_size",
+        "message_size_limit",
+        "timeout",
+        "max_connections",
+    )
+
+    max_body_size: Size = 4 << 20
+    """Of one message, in bytes."""
+    allowed_hosts: tuple[Text, ...] = ()
+    """Host header values accepted beside those of the loopback address."""
+    allowed_origins: tuple[Text, ...] = ()
+
+
+class Transport(Section, frozen=True, kw_only=True):
+    """How clients reach the server."""
+
+    type: Literal["stdio", "http"] = "stdio"
+    settings: TransportSettings = TransportSettings()
+
+
+class Module(Section, frozen=True, kw_only=True):
+    """One WebAssembly file. `name` is what tools and globs call it; by default the file's stem."""
+
+    path: Path
+    name: Text | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.path.stem
+
+
+class MemoryLimits(Section, frozen=True, kw_only=True):
+    """What one call may hold."""
+
+    NOT_YET = _later("soft_limit")
+
+    max_memory: Size | None = None
+    max_tables: Count | None = None
+    max_instances: Count | None = None
+
+
+class UnitLimits(Section, frozen=True, kw_only=True):
+    """Compute units at which a call is warned about, and at which it is stopped."""
+
+    soft_limit: ComputeUnits | None = None
+    hard_limit: ComputeUnits | None = None
+
+
+class WarningThreshold(Section, frozen=True, kw_only=True):
+    threshold: Annotated[float, Fraction()] = 0.8
+
+
+class WarningEnforcement(Section, frozen=True, kw_only=True):
+    """Warn when a call passes a share of its limit, and let it go on."""
+
+    warning: WarningThreshold = WarningThreshold()
+
+
+class Metering(Section, frozen=True, kw_only=True):
+    """Compute accounting. The limits here count while `enabled` is true."""
+
+    NOT_YET = _later("enable_monitoring", "sampling", "quotas")
+
+    enabled: bool = True
+    max_compute_units: ComputeUnits | None = None
+    display_format: DisplayFormat = "minimal"
+    memory_limits: MemoryLimits = MemoryLimits()
+    limits: UnitLimits = UnitLimits()
+    enforcement: Literal["strict", "tracking", "warning"] | WarningEnforcement = "strict"
+
+
+class Wasm(Section, frozen=True, kw_only=True):
+    """The modules and how they run."""
+
+    NOT_YET = _later("env_vars", "enable_all", "epoch_interruption", "debug_info")
+
+    module_path: Path | None = None
+    modules: tuple[Module, ...] = ()
+    cache: bool = True
+    cache_dir: Path | None = None
+    fuel: ComputeUnits | None = None
+    memory_pages: Annotated[int, Range(1, 65536)] | None = None
+    """Pages of 64 KiB."""
+    metering: Metering = Metering()
+
+
+class RuntimeLimits(Section, frozen=True, kw_only=True):
+    """Limits of one call, whatever engine runs it."""
+
+    NOT_YET = _later("cpu", "max_requests_per_minute", "max_concurrent_requests")
+
+    memory: Size | None = None
+    execution_time: Duration | None = None
+
+
+class Runtime(Section, frozen=True, kw_only=True):
+    """The engine, its modules and its limits."""
+
+    type: Literal["wasmtime"] = "wasmtime"
+    inline: Literal["auto", "never"] = "auto"
+    """Whether short calls may run on the event loop's own thread."""
+    wasm: Wasm = Wasm()
+    limits: RuntimeLimits = RuntimeLimits()
+
+
+class ToolConfig(Section, frozen=True, kw_only=True):
+    """What a tool is called and how it is described, for modules that do not say it themselves."""
+
+    NOT_YET = _later("handler")
+
+    name: Text
+    title: str | None = None
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+    module: Text | None = None
+    """The module's name; may be left out when there is one module."""
+    annotations: dict[str, Any] | None = None
+
+
+class Mcp(Section, frozen=True, kw_only=True):
+    """The protocol's side: tools."""
+
+    NOT_YET: ClassVar[dict[str, str]] = {
+        **_later("prompts", "resources", "server_info"),
+        "protocol_version": "not a setting here: every revision is served at once; remove the key",
+        "capabilities": "not a setting here: capabilities follow from what is served; remove the key",
+    }
+
+    tools: tuple[ToolConfig, ...] = ()
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """A whole configuration."""
+
+    NOT_YET = _later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "security", "cluster")
+
+    version: Version = "1.0"
+    metadata: Metadata = Metadata()
+    server: Server = Server()
+    transport: Transport = Transport()
+    runtime: Runtime = Runtime()
+    mcp: Mcp = Mcp()
+
+    def modules(self) -> tuple[Module, ...]:
+        """Every module, `module_path` first."""
+        wasm = self.runtime.wasm
+        first = (Module(path=wasm.module_path),) if wasm.module_path is not None else ()
+        return first + wasm.modules
