@@ -52,7 +52,8 @@ if "zig" in os.environ.get("CC", ""):
     for suffix, flags in ISA_ZIG.items():
         ISA[suffix].update(flags)
 
-STRICT = "-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla".split()
+STRICT = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wstrict-prototypes", "-Wmissing-prototypes"]
+STRICT += ["-Wundef", "-Wvla"]
 MSVC = sys.platform == "win32"
 SANITIZE = os.environ.get("MCPKIT_SANITIZE", "")
 COVERAGE = bool(os.environ.get("MCPKIT_COVERAGE"))

@@ -28,7 +28,10 @@ def main():
         )
     packages = missing()
     if packages:
-        sys.exit("Missing on this machine. Run:\n\n    apt-get install -y %s\n\nthen the same make again." % " ".join(packages))
+        sys.exit(
+            "Missing on this machine. Run:\n\n    apt-get install -y %s\n\nthen the same make again."
+            % " ".join(packages)
+        )
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ uint32_t mck_cpu_features(void)
 #else
 #include <windows.h>
 
-#define ARM_V8_CRYPTO 30  /* PF_ARM_V8_CRYPTO_INSTRUCTIONS_AVAILABLE */
-#define ARM_V82_DOT 43    /* PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE */
+#define ARM_V8_CRYPTO 30 /* PF_ARM_V8_CRYPTO_INSTRUCTIONS_AVAILABLE */
+#define ARM_V82_DOT 43   /* PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE */
 
 uint32_t mck_cpu_features(void)
 {
