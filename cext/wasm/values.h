@@ -3,13 +3,16 @@
  * it. Private to the wasm room.
  *
  * JSON ↔ value, exactly (and the same in schema.py, which describes it):
- *   bool; s8 … u64 (numbers without loss; s64 and u64 outside ±2^53 are accepted and written as numbers, digits kept);
- *   f32, f64 (NaN and infinities of a result are written as strings "NaN", "Infinity", "-Infinity", accepted likewise);
+ *   bool; s8 … u64 (numbers without loss; s64 and u64 outside ±2^53 are accepted and written as numbers, digits kept; 5.0 and 5e0
+ *   are the integer 5);
+ *   f32, f64 (NaN and infinities of a result are written as strings "NaN", "Infinity", "-Infinity", accepted likewise; a number
+ *   is rounded to the nearest value, one beyond the largest is refused);
  *   char (string of one scalar value); string; list → array; record → object, every field needed, unknown fields refused
  *   (option fields may be absent); tuple → {"val0": …, "val1": …} in results, the same or an array in arguments;
  *   variant → {"tag": "name", "val": …} ("val" only where the case has a payload); enum → its name;
  *   option → null or the value (option of option: {"some": …} or null); result → {"ok": …} or {"err": …} (null payloads written as null);
- *   flags → array of names; map → array of [key, value].
+ *   flags → array of different names; map → array of [key, value].
+ * A key given twice in one object is refused.
  */
 #ifndef MCPKIT_WASM_VALUES_H
 #define MCPKIT_WASM_VALUES_H
@@ -23,9 +26,9 @@ typedef struct mck_type mck_type; /* an immutable tree, one per function */
 /* Plan for one function's parameters and result. */
 typedef struct {
     size_t param_count;
-    struct { const char *name; mck_type *type; } *params; /* names owned by the plan */
-    mck_type *result;            /* NULL: returns nothing */
-    const char *unsupported;     /* not NULL: this function cannot be a tool, and why ("resource in parameter \"file\"") */
+    mck_type *params;        /* a record: one field per parameter */
+    mck_type *result;        /* NULL: returns nothing */
+    const char *unsupported; /* not NULL: this function cannot be a tool, and why ("resource in parameter \"file\"") */
 } mck_signature;
 
 /* Build from a function's type (wasmtime_component_func_type_t). NULL: out of memory. */
@@ -41,9 +44,10 @@ typedef enum {
     MCK_VALUES_NO_MEMORY,
 } mck_values_status;
 
-/* Bounds are on what conversion costs: list elements cost 32 bytes each in the C API whatever they are, strings one each. */
+/* Bounds are on what conversion costs in the C API: 32 bytes for each value inside another one, whatever it is (more with a name
+ * beside it, as in records and flags), and the bytes of strings. */
 typedef struct {
-    uint64_t max_bytes;    /* string bytes plus 32 × list elements, all arguments together; 0 = 16 MiB */
+    uint64_t max_bytes;    /* strings plus values, all arguments together; 0 = 16 MiB */
     uint32_t max_elements; /* elements of all lists together; 0 = 80 000 (list<u8> fails near 94 000 on the way back) */
 } mck_values_limits;
 
