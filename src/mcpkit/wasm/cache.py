@@ -1,12 +1,12 @@
 """The cache of compiled code: one private folder of files that verify themselves.
 
-A file is what the engine serialised, followed by a trailer: magic, length and a SHA-256 over key, length and code. The key is
-a digest of the module's own SHA-256, the engine's fingerprint (library version, flags, processor features) and this
-format's version, and names the file. So a damaged, truncated or stale file, or one filed under another's name, is
-found before the engine maps it: the engine itself loads flipped bytes without a word, and compiled code is native code.
+A file is what the engine serialised, followed by a trailer: magic, length and a SHA-256 over key, length and code. The
+key is a digest of the module's own SHA-256, the engine's fingerprint (library version, flags, processor features) and
+this format's version, and names the file. So a damaged, truncated or stale file, or one filed under another's name, is
+found before the engine maps it: the engine loads flipped bytes without a word, and compiled code is native code.
 
-Files appear by rename and are never changed afterwards: a process killed while writing leaves at most a temporary file, and
-two processes that compile the same module replace equals by equals. The modification time is the time of last use.
+Files appear by rename and are never changed afterwards: a process killed while writing leaves at most a temporary file,
+and two processes that compile the same module replace equals by equals. The modification time is the time of last use.
 """
 
 import contextlib
@@ -51,9 +51,9 @@ def default_cache_dir() -> Path:
     """$MCPKIT_CACHE_DIR, else $XDG_CACHE_HOME/mcpkit/compiled, else ~/.cache/mcpkit/compiled."""
     if own := os.environ.get("MCPKIT_CACHE_DIR"):
         return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification says that a relative path is to be ignored.
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    root = base if base.is_absolute() else Path.home() / ".cache"
     return root / "mcpkit" / "compiled"
 
 
@@ -70,7 +70,7 @@ class CodeCache:
     """A folder of compiled code, private to the user and safe for several processes at once."""
 
     def __init__(self, folder: Path | None = None, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        """Use `folder` (default: default_cache_dir()), which is made on first need; keep at most about `max_bytes` in it."""
+        """Keep at most about `max_bytes` in `folder` (default: default_cache_dir()), which is made on first need."""
         self.folder = (folder or default_cache_dir()).absolute()
         self.max_bytes = max_bytes
 
@@ -103,7 +103,7 @@ class CodeCache:
         return path
 
     def store(self, key: str, code: bytes) -> Path | None:
-        """Keep `code` under `key`; the file's path, or None where it could not be written or is larger than the whole cache.
+        """Keep `code` under `key`; the file's path, or None where it cannot be written or is larger than the cache.
 
         Raises CacheFolderError where the folder cannot be made or is not private to this user.
         """
@@ -116,7 +116,7 @@ class CodeCache:
         temporary = self.folder / f"{key[:16]}-{os.getpid()}-{secrets.token_hex(8)}{_TEMPORARY}"
         try:
             self._write(temporary, code, _TRAILER.pack(_MAGIC, len(code), _checksum(key, code)))
-            os.replace(temporary, path)
+            temporary.replace(path)
             self._sync_folder()
         except OSError as error:
             self._remove(temporary)
@@ -131,7 +131,7 @@ class CodeCache:
         return CacheStats(self.folder, len(sizes), sum(sizes), self.max_bytes)
 
     def clear(self) -> int:
-        """Remove everything that this cache wrote; how many compiled programs that were. Programs in use stay usable."""
+        """Remove everything that this cache wrote; how many programs that were. Those in use stay usable."""
         entries = self._files(_SUFFIX)
         for path, _ in entries + self._files(_TEMPORARY):
             self._remove(path)
@@ -143,8 +143,8 @@ class CodeCache:
             self.folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise CacheFolderError(
-                f"cannot make the cache folder {self.folder}: {error.strerror}; set MCPKIT_CACHE_DIR to a folder that you"
-                " can write"
+                f"cannot make the cache folder {self.folder}: {error.strerror}; set MCPKIT_CACHE_DIR to a folder"
+                " that you can write"
             ) from error
         self._check_folder()
 
@@ -169,15 +169,15 @@ class CodeCache:
             )
         if info.st_mode & 0o022:
             raise CacheFolderError(
-                f"others can write to the cache folder {self.folder} (mode {stat.S_IMODE(info.st_mode):04o}), which holds"
-                f" native code: chmod 700 {self.folder}"
+                f"others can write to the cache folder {self.folder} (mode {stat.S_IMODE(info.st_mode):04o}), which"
+                f" holds native code: chmod 700 {self.folder}"
             )
         return True
 
     @staticmethod
     def _write(path: Path, code: bytes, trailer: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        with open(fd, "wb", buffering=0) as file:
+        with os.fdopen(fd, "wb", buffering=0) as file:
             for part in (code, trailer):
                 view = memoryview(part)
                 while view:

@@ -14,4 +14,4 @@ class ModuleError(WasmRuntimeError):
 
 
 class CacheFolderError(WasmRuntimeError):
-    """The cache folder cannot be trusted or used. Never fatal for opening a program: it is compiled without the cache."""
+    """The cache folder cannot be trusted or used. Not fatal for opening a program: it is compiled without."""

@@ -64,7 +64,7 @@ def _platform_folder() -> str:
 
 
 def _installed_version(package: Path) -> str | None:
-    """From the name of the metadata folder beside the package; a folder without RECORD is left over from an old install."""
+    """From the name of the metadata folder beside the package; one without RECORD is left over from an old install."""
     found: list[tuple[bool, str]] = []
     for entry in package.parent.glob("wasmtime-*.dist-info"):
         match = _DIST_INFO.fullmatch(entry.name)

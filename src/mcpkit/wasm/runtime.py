@@ -49,7 +49,7 @@ class Runtime:
     ) -> None:
         """Start an engine. 0 leaves a number at the engine's own default (mcpkit/wasm.h gives them and their units).
 
-        Raises LibraryError where wasmtime is missing or of another version, WasmError where the engine refuses the numbers.
+        Raises LibraryError where wasmtime is missing or of another version, WasmError where the engine refuses.
         """
         self.library = find_library()
         self.engine = Engine(
