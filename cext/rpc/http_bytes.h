@@ -1,0 +1,40 @@
+/* Which bytes may stand where in HTTP/1.1 (RFC 9110 §5.6.2, RFC 9112). Private to the rpc room. */
+#ifndef MCK_HTTP_BYTES_H
+#define MCK_HTTP_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Letters, digits and the signs of a token, one bit for each of the 128 ASCII codes. */
+static inline bool mck_http_is_token(uint8_t b) {
+    static const uint32_t bits[4] = {0, 0x03ff6cfau, 0xc7fffffeu, 0x57ffffffu};
+    return b < 0x80 && (bits[b >> 5] >> (b & 31) & 1u);
+}
+
+static inline bool mck_http_is_space(uint8_t b) {
+    return b == ' ' || b == '\t';
+}
+
+/* Visible, blank, tab or obs-text. */
+static inline bool mck_http_is_text(uint8_t b) {
+    return (b >= 0x20 && b != 0x7f) || b == '\t';
+}
+
+static inline uint8_t mck_http_lower(uint8_t b) {
+    return b >= 'A' && b <= 'Z' ? (uint8_t)(b | 0x20) : b;
+}
+
+/* Equal but for the case of ASCII letters; `word` is in lower case and as long. */
+static inline bool mck_http_same(const uint8_t *text, const char *word, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (mck_http_lower(text[i]) != (uint8_t)word[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+#define MCK_HTTP_SAME(text, len, word) ((len) == sizeof(word) - 1 && mck_http_same(text, word, sizeof(word) - 1))
+
+#endif
