@@ -18,7 +18,8 @@
 #define MCK_HIGHS 0x8080808080808080u
 
 /* The byte at the lowest address becomes the least significant one, whatever the machine's byte order. */
-static inline uint64_t mck_load64(const uint8_t *p) {
+static inline uint64_t mck_load64(const uint8_t *p)
+{
     uint64_t v;
     memcpy(&v, p, 8);
 #if defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__)
@@ -30,7 +31,8 @@ static inline uint64_t mck_load64(const uint8_t *p) {
 }
 
 /* Number of zero bits below the lowest one; `mask` is not 0. */
-static inline uint32_t mck_lowest_bit(uint64_t mask) {
+static inline uint32_t mck_lowest_bit(uint64_t mask)
+{
 #if defined(_MSC_VER) && !defined(__clang__)
     uint32_t n = 0;
     while (!(mask & 1u)) {
@@ -45,7 +47,8 @@ static inline uint32_t mck_lowest_bit(uint64_t mask) {
 
 /* High bits on '"', '\\' and control characters. Exact up to and including the lowest one set (a borrow can only travel
  * upwards), which is the only one that is looked at. */
-static inline uint64_t mck_special_mask(uint64_t v) {
+static inline uint64_t mck_special_mask(uint64_t v)
+{
     uint64_t quote = v ^ (MCK_ONES * '"');
     uint64_t slash = v ^ (MCK_ONES * '\\');
     uint64_t low = (v - MCK_ONES * 0x20u) & ~v;
@@ -53,18 +56,21 @@ static inline uint64_t mck_special_mask(uint64_t v) {
 }
 
 /* The same, and on bytes >= 0x80 as well. */
-static inline uint64_t mck_plain_end_mask(uint64_t v) {
+static inline uint64_t mck_plain_end_mask(uint64_t v)
+{
     uint64_t quote = (v ^ (MCK_ONES * '"')) - MCK_ONES;
     uint64_t slash = (v ^ (MCK_ONES * '\\')) - MCK_ONES;
     return (quote | slash | (v - MCK_ONES * 0x20u) | v) & MCK_HIGHS;
 }
 
-static inline bool mck_is_special(uint8_t b) {
+static inline bool mck_is_special(uint8_t b)
+{
     return b < 0x20 || b == '"' || b == '\\';
 }
 
 /* First '"', '\\' or control character at or after `pos`, bytes >= 0x80 passed over; `len` when there is none. */
-static inline uint32_t mck_special_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static inline uint32_t mck_special_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     for (; len - pos >= 8; pos += 8) {
         uint64_t mask = mck_special_mask(mck_load64(data + pos));
         if (mask) {
@@ -77,7 +83,8 @@ static inline uint32_t mck_special_run(const uint8_t *data, uint32_t pos, uint32
     return pos;
 }
 
-static inline uint32_t mck_plain_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static inline uint32_t mck_plain_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     for (; len - pos >= 8; pos += 8) {
         uint64_t mask = mck_plain_end_mask(mck_load64(data + pos));
         if (mask) {
@@ -91,7 +98,8 @@ static inline uint32_t mck_plain_run(const uint8_t *data, uint32_t pos, uint32_t
 }
 
 /* Length of the well-formed sequence that starts at `pos` (pos < len), or 0. Table 3-7 of the Unicode standard. */
-static inline uint32_t mck_utf8_step(const uint8_t *data, uint32_t pos, uint32_t len) {
+static inline uint32_t mck_utf8_step(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     uint8_t a = data[pos];
     uint32_t left = len - pos;
     if (a < 0x80) {
@@ -115,7 +123,8 @@ static inline uint32_t mck_utf8_step(const uint8_t *data, uint32_t pos, uint32_t
     return left >= 4 && (data[pos + 3] & 0xc0) == 0x80 ? 4 : 0;
 }
 
-static inline uint32_t mck_utf8_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static inline uint32_t mck_utf8_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     while (pos < len) {
         if (len - pos >= 8 && !(mck_load64(data + pos) & MCK_HIGHS)) {
             pos += 8;
@@ -132,7 +141,8 @@ static inline uint32_t mck_utf8_run(const uint8_t *data, uint32_t pos, uint32_t 
 
 /* Where to start again, byte by byte, after whole blocks up to `block` were found well-formed but for a sequence that may
  * reach over its end. */
-static inline uint32_t mck_utf8_back_up(const uint8_t *data, uint32_t pos, uint32_t block) {
+static inline uint32_t mck_utf8_back_up(const uint8_t *data, uint32_t pos, uint32_t block)
+{
     for (uint32_t back = 1; back <= 3 && block - pos >= back; back++) {
         uint8_t b = data[block - back];
         if (b < 0x80) {

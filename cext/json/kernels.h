@@ -26,10 +26,10 @@ const mck_json_kernels *mck_json_neon(void);
  * what all three allow. Two continuation bytes in a row are right only as third or fourth byte, which is checked apart.
  */
 enum {
-    MCK_U8_SHORT = 1,       /* a lead byte without its continuation */
-    MCK_U8_LONG = 2,        /* a continuation after ASCII */
+    MCK_U8_SHORT = 1, /* a lead byte without its continuation */
+    MCK_U8_LONG = 2,  /* a continuation after ASCII */
     MCK_U8_OVERLONG3 = 4,
-    MCK_U8_LARGE = 8,       /* above U+10FFFF, second byte 9x, Ax, Bx */
+    MCK_U8_LARGE = 8, /* above U+10FFFF, second byte 9x, Ax, Bx */
     MCK_U8_SURROGATE = 16,
     MCK_U8_OVERLONG2 = 32,
     MCK_U8_LARGE8_OR_OVERLONG4 = 64, /* second byte 8x after F5 and above, or after F0 */
@@ -50,8 +50,8 @@ enum {
     MCK_U8_B(MCK_U8_CARRY | MCK_U8_OVERLONG2 | MCK_U8_OVERLONG3 | MCK_U8_LARGE8_OR_OVERLONG4),                         \
         MCK_U8_B(MCK_U8_CARRY | MCK_U8_OVERLONG2), MCK_U8_B(MCK_U8_CARRY), MCK_U8_B(MCK_U8_CARRY),                     \
         MCK_U8_B(MCK_U8_CARRY | MCK_U8_LARGE), MCK_U8_BIG, MCK_U8_BIG, MCK_U8_BIG, MCK_U8_BIG, MCK_U8_BIG, MCK_U8_BIG, \
-        MCK_U8_BIG, MCK_U8_BIG,                                                                                        \
-        MCK_U8_B(MCK_U8_CARRY | MCK_U8_LARGE | MCK_U8_LARGE8_OR_OVERLONG4 | MCK_U8_SURROGATE), MCK_U8_BIG, MCK_U8_BIG
+        MCK_U8_BIG, MCK_U8_BIG, MCK_U8_B(MCK_U8_CARRY | MCK_U8_LARGE | MCK_U8_LARGE8_OR_OVERLONG4 | MCK_U8_SURROGATE), \
+        MCK_U8_BIG, MCK_U8_BIG
 
 #define MCK_U8_CONT (MCK_U8_LONG | MCK_U8_OVERLONG2 | MCK_U8_TWO)
 #define MCK_U8_HIGH_OF                                                                                                 \

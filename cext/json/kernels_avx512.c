@@ -7,17 +7,20 @@
 
 #include <immintrin.h>
 
-static inline uint64_t plain_end(__m512i v) {
+static inline uint64_t plain_end(__m512i v)
+{
     /* Signed comparison: below 0x20 are the control characters and everything from 0x80 on. */
     return _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(0x20)) | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')) |
            _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\'));
 }
 
-static inline __m512i load(const uint8_t *p) {
+static inline __m512i load(const uint8_t *p)
+{
     return _mm512_loadu_si512((const void *)p);
 }
 
-static uint32_t string_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static uint32_t string_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     for (; len - pos >= 64; pos += 64) {
         uint64_t mask = plain_end(load(data + pos));
         if (mask) {
@@ -34,12 +37,14 @@ static uint32_t string_run(const uint8_t *data, uint32_t pos, uint32_t len) {
 
 #define BEFORE(v, lanes, n) _mm512_alignr_epi8(v, lanes, 16 - (n))
 
-static inline __m512i table(__m128i sixteen) {
+static inline __m512i table(__m128i sixteen)
+{
     return _mm512_broadcast_i32x4(sixteen);
 }
 
 /* Not zero when `v`, coming after `before`, shows a fault. */
-static inline uint64_t faulty(__m512i v, __m512i before) {
+static inline uint64_t faulty(__m512i v, __m512i before)
+{
     const __m512i high_before = table(_mm_setr_epi8(MCK_U8_HIGH_BEFORE));
     const __m512i low_before = table(_mm_setr_epi8(MCK_U8_LOW_BEFORE));
     const __m512i high_of = table(_mm_setr_epi8(MCK_U8_HIGH_OF));
@@ -56,7 +61,8 @@ static inline uint64_t faulty(__m512i v, __m512i before) {
     return _mm512_test_epi8_mask(_mm512_xor_si512(must, faults), _mm512_set1_epi8((char)(uint8_t)0xff));
 }
 
-static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     __m512i before = _mm512_setzero_si512();
     bool ascii_before = true;
     uint32_t at = pos;

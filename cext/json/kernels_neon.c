@@ -9,13 +9,15 @@
 #include <arm_neon.h>
 
 /* Four bits for each byte that ends a plain run. */
-static inline uint64_t plain_end(uint8x16_t v) {
+static inline uint64_t plain_end(uint8x16_t v)
+{
     uint8x16_t odd = vorrq_u8(vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(0x20)),
                               vorrq_u8(vceqq_u8(v, vdupq_n_u8('"')), vceqq_u8(v, vdupq_n_u8('\\'))));
     return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(odd), 4)), 0);
 }
 
-static uint32_t string_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static uint32_t string_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     for (; len - pos >= 16; pos += 16) {
         uint64_t mask = plain_end(vld1q_u8(data + pos));
         if (mask) {
@@ -34,7 +36,8 @@ static uint32_t string_run(const uint8_t *data, uint32_t pos, uint32_t len) {
 
 #if defined(__aarch64__) || defined(_M_ARM64)
 
-static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     static const char tables[3][16] = {{MCK_U8_HIGH_BEFORE}, {MCK_U8_LOW_BEFORE}, {MCK_U8_HIGH_OF}};
     const uint8x16_t high_before = vld1q_u8((const uint8_t *)tables[0]);
     const uint8x16_t low_before = vld1q_u8((const uint8_t *)tables[1]);
@@ -66,7 +69,8 @@ static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len) {
 
 #else
 
-static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len) {
+static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len)
+{
     return mck_utf8_run(data, pos, len);
 }
 
@@ -74,13 +78,15 @@ static uint32_t utf8_run(const uint8_t *data, uint32_t pos, uint32_t len) {
 
 static const mck_json_kernels kernels = {"neon", string_run, utf8_run};
 
-const mck_json_kernels *mck_json_neon(void) {
+const mck_json_kernels *mck_json_neon(void)
+{
     return &kernels;
 }
 
 #else
 
-const mck_json_kernels *mck_json_neon(void) {
+const mck_json_kernels *mck_json_neon(void)
+{
     return NULL;
 }
 

@@ -2,7 +2,8 @@
 #include "kernels.h"
 #include "mcpkit/cpu.h"
 
-const mck_json_kernels *mck_json_pick(uint32_t mask) {
+const mck_json_kernels *mck_json_pick(uint32_t mask)
+{
 #if defined(__x86_64__) || defined(_M_X64)
     if (mask & MCK_CPU_AVX512) {
         return &mck_json_kernels_avx512;

@@ -11,11 +11,13 @@ typedef struct {
     const mck_json_kernels *kernels;
 } text;
 
-static inline text text_of(const mck_json_cursor *c) {
+static inline text text_of(const mck_json_cursor *c)
+{
     return (text){c->data, c->pos, c->len, c->kernels};
 }
 
-static inline void skip_space(text *t) {
+static inline void skip_space(text *t)
+{
     while (t->pos < t->len) {
         uint8_t b = t->data[t->pos];
         if (b > 0x20 || (b != ' ' && b != '\n' && b != '\r' && b != '\t')) {
@@ -25,7 +27,8 @@ static inline void skip_space(text *t) {
     }
 }
 
-static inline int hex_value(uint8_t b) {
+static inline int hex_value(uint8_t b)
+{
     if (b >= '0' && b <= '9') {
         return b - '0';
     }
@@ -34,7 +37,8 @@ static inline int hex_value(uint8_t b) {
 }
 
 /* Four hexadecimal digits at `pos`; -1 when they are not, -2 when the text ends first. */
-static int32_t read_hex4(const text *t, uint32_t pos) {
+static int32_t read_hex4(const text *t, uint32_t pos)
+{
     int32_t value = 0;
     for (uint32_t i = 0; i < 4; i++) {
         if (pos + i >= t->len) {
@@ -50,7 +54,8 @@ static int32_t read_hex4(const text *t, uint32_t pos) {
 }
 
 /* At a backslash. */
-static mck_json_status read_escape(text *t) {
+static mck_json_status read_escape(text *t)
+{
     uint32_t p = t->pos + 1;
     if (p >= t->len) {
         t->pos = t->len;
@@ -64,13 +69,9 @@ static mck_json_status read_escape(text *t) {
     case 'f':
     case 'n':
     case 'r':
-    case 't':
-        t->pos = p + 1;
-        return MCK_JSON_OK;
-    case 'u':
-        break;
-    default:
-        return MCK_JSON_E_STRING;
+    case 't': t->pos = p + 1; return MCK_JSON_OK;
+    case 'u': break;
+    default: return MCK_JSON_E_STRING;
     }
     int32_t unit = read_hex4(t, p + 1);
     if (unit >= 0xd800 && unit <= 0xdbff) {
@@ -101,7 +102,8 @@ static mck_json_status read_escape(text *t) {
 }
 
 /* Past the opening quote; goes on to just after the closing one. */
-static inline mck_json_status read_string(text *t, bool *escaped) {
+static inline mck_json_status read_string(text *t, bool *escaped)
+{
     *escaped = false;
     for (;;) {
         /* Most keys and names end within sixteen bytes: those never pay for a call. */
@@ -144,12 +146,14 @@ static inline mck_json_status read_string(text *t, bool *escaped) {
     }
 }
 
-static inline bool is_digit(uint8_t b) {
+static inline bool is_digit(uint8_t b)
+{
     return (uint8_t)(b - '0') <= 9;
 }
 
 /* At least one digit. */
-static inline mck_json_status read_digits(text *t) {
+static inline mck_json_status read_digits(text *t)
+{
     uint32_t start = t->pos;
     while (t->pos < t->len && is_digit(t->data[t->pos])) {
         t->pos++;
@@ -161,7 +165,8 @@ static inline mck_json_status read_digits(text *t) {
 }
 
 /* At '-' or a digit. */
-static inline mck_json_status read_number(text *t, bool *integral) {
+static inline mck_json_status read_number(text *t, bool *integral)
+{
     mck_json_status status;
     *integral = true;
     if (t->data[t->pos] == '-') {
@@ -193,7 +198,8 @@ static inline mck_json_status read_number(text *t, bool *integral) {
     return MCK_JSON_OK;
 }
 
-static inline mck_json_status read_literal(text *t, const char *word, uint32_t n) {
+static inline mck_json_status read_literal(text *t, const char *word, uint32_t n)
+{
     if (t->len - t->pos >= n && memcmp(t->data + t->pos, word, n) == 0) {
         t->pos += n;
         return MCK_JSON_OK;
@@ -210,7 +216,8 @@ static inline mck_json_status read_literal(text *t, const char *word, uint32_t n
 }
 
 /* At an opening bracket, with `room` more levels allowed; goes on to just after the closing one. */
-static mck_json_status read_nested(text *t, uint32_t room) {
+static mck_json_status read_nested(text *t, uint32_t room)
+{
     uint64_t objects[MAX_DEPTH / 64]; /* bit n: level n is an object */
     uint32_t level = 0;
     mck_json_status status;
@@ -251,15 +258,9 @@ value:
         }
         goto value;
     }
-    case 't':
-        status = read_literal(t, "true", 4);
-        break;
-    case 'f':
-        status = read_literal(t, "false", 5);
-        break;
-    case 'n':
-        status = read_literal(t, "null", 4);
-        break;
+    case 't': status = read_literal(t, "true", 4); break;
+    case 'f': status = read_literal(t, "false", 5); break;
+    case 'n': status = read_literal(t, "null", 4); break;
     case '-':
     case '0':
     case '1':
@@ -270,11 +271,8 @@ value:
     case '6':
     case '7':
     case '8':
-    case '9':
-        status = read_number(t, &flag);
-        break;
-    default:
-        return MCK_JSON_E_SYNTAX;
+    case '9': status = read_number(t, &flag); break;
+    default: return MCK_JSON_E_SYNTAX;
     }
     if (status != MCK_JSON_OK) {
         return status;
@@ -329,7 +327,8 @@ key:
 }
 
 mck_json_status mck_json_open(mck_json_cursor *c, const uint8_t *data, size_t len, uint32_t max_depth,
-                              const mck_json_kernels *kernels) {
+                              const mck_json_kernels *kernels)
+{
     bool fits = len <= MCK_JSON_MAX_LENGTH;
     c->data = data;
     c->len = fits ? (uint32_t)len : 0;
@@ -340,7 +339,8 @@ mck_json_status mck_json_open(mck_json_cursor *c, const uint8_t *data, size_t le
     return fits ? MCK_JSON_OK : MCK_JSON_E_LENGTH;
 }
 
-mck_json_status mck_json_read(mck_json_cursor *c, mck_json_value *out) {
+mck_json_status mck_json_read(mck_json_cursor *c, mck_json_value *out)
+{
     text t = text_of(c);
     mck_json_status status;
     out->escaped = false;
@@ -388,7 +388,8 @@ mck_json_status mck_json_read(mck_json_cursor *c, mck_json_value *out) {
     return status;
 }
 
-mck_json_status mck_json_peek(mck_json_cursor *c, mck_json_kind *out) {
+mck_json_status mck_json_peek(mck_json_cursor *c, mck_json_kind *out)
+{
     text t = text_of(c);
     skip_space(&t);
     c->pos = t.pos;
@@ -397,31 +398,18 @@ mck_json_status mck_json_peek(mck_json_cursor *c, mck_json_kind *out) {
     }
     uint8_t b = t.data[t.pos];
     switch (b) {
-    case '"':
-        *out = MCK_JSON_STRING;
-        return MCK_JSON_OK;
-    case '{':
-        *out = MCK_JSON_OBJECT;
-        return MCK_JSON_OK;
-    case '[':
-        *out = MCK_JSON_ARRAY;
-        return MCK_JSON_OK;
-    case 't':
-        *out = MCK_JSON_TRUE;
-        return MCK_JSON_OK;
-    case 'f':
-        *out = MCK_JSON_FALSE;
-        return MCK_JSON_OK;
-    case 'n':
-        *out = MCK_JSON_NULL;
-        return MCK_JSON_OK;
-    default:
-        *out = MCK_JSON_NUMBER;
-        return b == '-' || is_digit(b) ? MCK_JSON_OK : MCK_JSON_E_SYNTAX;
+    case '"': *out = MCK_JSON_STRING; return MCK_JSON_OK;
+    case '{': *out = MCK_JSON_OBJECT; return MCK_JSON_OK;
+    case '[': *out = MCK_JSON_ARRAY; return MCK_JSON_OK;
+    case 't': *out = MCK_JSON_TRUE; return MCK_JSON_OK;
+    case 'f': *out = MCK_JSON_FALSE; return MCK_JSON_OK;
+    case 'n': *out = MCK_JSON_NULL; return MCK_JSON_OK;
+    default: *out = MCK_JSON_NUMBER; return b == '-' || is_digit(b) ? MCK_JSON_OK : MCK_JSON_E_SYNTAX;
     }
 }
 
-static mck_json_status enter(mck_json_cursor *c, uint8_t bracket) {
+static mck_json_status enter(mck_json_cursor *c, uint8_t bracket)
+{
     text t = text_of(c);
     skip_space(&t);
     c->pos = t.pos;
@@ -439,16 +427,19 @@ static mck_json_status enter(mck_json_cursor *c, uint8_t bracket) {
     return MCK_JSON_OK;
 }
 
-mck_json_status mck_json_enter_object(mck_json_cursor *c) {
+mck_json_status mck_json_enter_object(mck_json_cursor *c)
+{
     return enter(c, '{');
 }
 
-mck_json_status mck_json_enter_array(mck_json_cursor *c) {
+mck_json_status mck_json_enter_array(mck_json_cursor *c)
+{
     return enter(c, '[');
 }
 
 /* Up to the next member or element, or past the closing bracket. */
-static inline mck_json_status next(mck_json_cursor *c, text *t, bool first, uint8_t closing, bool *more) {
+static inline mck_json_status next(mck_json_cursor *c, text *t, bool first, uint8_t closing, bool *more)
+{
     *more = false;
     skip_space(t);
     if (t->pos >= t->len) {
@@ -479,7 +470,8 @@ static inline mck_json_status next(mck_json_cursor *c, text *t, bool first, uint
     return MCK_JSON_OK;
 }
 
-mck_json_status mck_json_member(mck_json_cursor *c, bool first, mck_json_value *key, bool *more) {
+mck_json_status mck_json_member(mck_json_cursor *c, bool first, mck_json_value *key, bool *more)
+{
     text t = text_of(c);
     mck_json_status status = next(c, &t, first, '}', more);
     if (status != MCK_JSON_OK || !*more) {
@@ -512,14 +504,16 @@ mck_json_status mck_json_member(mck_json_cursor *c, bool first, mck_json_value *
     return status;
 }
 
-mck_json_status mck_json_element(mck_json_cursor *c, bool first, bool *more) {
+mck_json_status mck_json_element(mck_json_cursor *c, bool first, bool *more)
+{
     text t = text_of(c);
     mck_json_status status = next(c, &t, first, ']', more);
     c->pos = t.pos;
     return status;
 }
 
-mck_json_status mck_json_finish(mck_json_cursor *c) {
+mck_json_status mck_json_finish(mck_json_cursor *c)
+{
     text t = text_of(c);
     skip_space(&t);
     c->pos = t.pos;
@@ -527,7 +521,8 @@ mck_json_status mck_json_finish(mck_json_cursor *c) {
 }
 
 mck_json_status mck_json_validate(const uint8_t *data, size_t len, uint32_t max_depth, const mck_json_kernels *kernels,
-                                  size_t *position) {
+                                  size_t *position)
+{
     mck_json_cursor c;
     mck_json_value value;
     mck_json_status status = mck_json_open(&c, data, len, max_depth, kernels);

@@ -5,7 +5,8 @@
 /* Texts longer than the kernels' offsets reach are gone through in windows of this size. */
 #define WINDOW ((size_t)1 << 30)
 
-static uint32_t hex4(const uint8_t *p) {
+static uint32_t hex4(const uint8_t *p)
+{
     uint32_t value = 0;
     for (int i = 0; i < 4; i++) {
         uint8_t b = p[i];
@@ -15,7 +16,8 @@ static uint32_t hex4(const uint8_t *p) {
 }
 
 /* Decode the escape at raw[0 .. len) (a backslash first); returns how many raw bytes it took and writes up to four. */
-static size_t decode_escape(const uint8_t *raw, size_t len, uint8_t *out, size_t *written) {
+static size_t decode_escape(const uint8_t *raw, size_t len, uint8_t *out, size_t *written)
+{
     static const char from[] = "\"\\/bfnrt";
     static const char to[] = "\"\\/\b\f\n\r\t";
     *written = 0;
@@ -63,12 +65,14 @@ static size_t decode_escape(const uint8_t *raw, size_t len, uint8_t *out, size_t
 }
 
 /* Bytes before the next backslash. */
-static size_t plain_length(const uint8_t *raw, size_t len) {
+static size_t plain_length(const uint8_t *raw, size_t len)
+{
     const uint8_t *slash = len ? memchr(raw, '\\', len) : NULL;
     return slash ? (size_t)(slash - raw) : len;
 }
 
-size_t mck_json_decode_string(const uint8_t *raw, size_t len, uint8_t *out) {
+size_t mck_json_decode_string(const uint8_t *raw, size_t len, uint8_t *out)
+{
     size_t at = 0, made = 0;
     while (at < len) {
         size_t n = plain_length(raw + at, len - at);
@@ -88,7 +92,8 @@ size_t mck_json_decode_string(const uint8_t *raw, size_t len, uint8_t *out) {
     return made;
 }
 
-bool mck_json_string_is(const uint8_t *raw, size_t len, bool escaped, const char *wanted, size_t wanted_len) {
+bool mck_json_string_is(const uint8_t *raw, size_t len, bool escaped, const char *wanted, size_t wanted_len)
+{
     if (!escaped) {
         return len == wanted_len && (len == 0 || memcmp(raw, wanted, len) == 0);
     }
@@ -114,7 +119,8 @@ bool mck_json_string_is(const uint8_t *raw, size_t len, bool escaped, const char
 }
 
 /* First byte at or after `pos` that must be escaped, or `len`. */
-static size_t next_special(const uint8_t *text, size_t pos, size_t len, const mck_json_kernels *kernels) {
+static size_t next_special(const uint8_t *text, size_t pos, size_t len, const mck_json_kernels *kernels)
+{
     while (pos < len) {
         uint32_t window = (uint32_t)(len - pos < WINDOW ? len - pos : WINDOW);
         uint32_t at = kernels->string_run(text + pos, 0, window);
@@ -129,7 +135,8 @@ static size_t next_special(const uint8_t *text, size_t pos, size_t len, const mc
     return len;
 }
 
-static size_t escape_one(uint8_t b, uint8_t out[6]) {
+static size_t escape_one(uint8_t b, uint8_t out[6])
+{
     static const char hex[] = "0123456789abcdef";
     static const char letters[] = "btn_fr"; /* 0x08 … 0x0d; 0x0b has none */
     out[0] = '\\';
@@ -149,7 +156,8 @@ static size_t escape_one(uint8_t b, uint8_t out[6]) {
     return 6;
 }
 
-static size_t escape_into(const uint8_t *text, size_t len, uint8_t *out, const mck_json_kernels *kernels) {
+static size_t escape_into(const uint8_t *text, size_t len, uint8_t *out, const mck_json_kernels *kernels)
+{
     size_t needed = 0;
     for (size_t at = 0;;) {
         size_t stop = next_special(text, at, len, kernels);
@@ -170,7 +178,8 @@ static size_t escape_into(const uint8_t *text, size_t len, uint8_t *out, const m
     }
 }
 
-size_t mck_json_escape(const uint8_t *text, size_t len, uint8_t *out, size_t cap, const mck_json_kernels *kernels) {
+size_t mck_json_escape(const uint8_t *text, size_t len, uint8_t *out, size_t cap, const mck_json_kernels *kernels)
+{
     if (!kernels) {
         kernels = &mck_json_kernels_portable;
     }
@@ -184,7 +193,8 @@ size_t mck_json_escape(const uint8_t *text, size_t len, uint8_t *out, size_t cap
     return needed;
 }
 
-size_t mck_json_utf8_fault(const uint8_t *text, size_t len, const mck_json_kernels *kernels) {
+size_t mck_json_utf8_fault(const uint8_t *text, size_t len, const mck_json_kernels *kernels)
+{
     if (!kernels) {
         kernels = &mck_json_kernels_portable;
     }
@@ -201,26 +211,18 @@ size_t mck_json_utf8_fault(const uint8_t *text, size_t len, const mck_json_kerne
     return len;
 }
 
-const char *mck_json_explain(mck_json_status status) {
+const char *mck_json_explain(mck_json_status status)
+{
     switch (status) {
-    case MCK_JSON_OK:
-        return "valid";
-    case MCK_JSON_E_EOF:
-        return "the text ends inside a value";
-    case MCK_JSON_E_SYNTAX:
-        return "a byte that may not stand here";
-    case MCK_JSON_E_STRING:
-        return "a control character, an unknown escape or a lone surrogate in a string";
-    case MCK_JSON_E_UTF8:
-        return "not valid UTF-8";
-    case MCK_JSON_E_NUMBER:
-        return "a malformed number";
-    case MCK_JSON_E_DEPTH:
-        return "nested too deep";
-    case MCK_JSON_E_TRAILING:
-        return "something follows the value";
-    case MCK_JSON_E_LENGTH:
-        return "longer than 2 GiB";
+    case MCK_JSON_OK: return "valid";
+    case MCK_JSON_E_EOF: return "the text ends inside a value";
+    case MCK_JSON_E_SYNTAX: return "a byte that may not stand here";
+    case MCK_JSON_E_STRING: return "a control character, an unknown escape or a lone surrogate in a string";
+    case MCK_JSON_E_UTF8: return "not valid UTF-8";
+    case MCK_JSON_E_NUMBER: return "a malformed number";
+    case MCK_JSON_E_DEPTH: return "nested too deep";
+    case MCK_JSON_E_TRAILING: return "something follows the value";
+    case MCK_JSON_E_LENGTH: return "longer than 2 GiB";
     }
     return "unknown status";
 }

@@ -14,7 +14,8 @@ typedef struct {
     bool has_method, has_result, has_error, has_version, has_id;
 } scan;
 
-static void refuse(scan *s, mck_rpc_status status, uint32_t position) {
+static void refuse(scan *s, mck_rpc_status status, uint32_t position)
+{
     if (s->out->status == MCK_RPC_OK) {
         s->out->status = status;
         s->out->position = position;
@@ -33,7 +34,8 @@ typedef enum {
 
 /* The decoded bytes of a key: those of the message itself, or `room` when an escape hides in it. Keys too long to be known
  * come back as nothing. */
-static const uint8_t *key_text(const scan *s, const mck_json_value *key, uint8_t room[LONGEST_KEY], size_t *len) {
+static const uint8_t *key_text(const scan *s, const mck_json_value *key, uint8_t room[LONGEST_KEY], size_t *len)
+{
     const uint8_t *raw = s->cursor.data + key->span.start;
     *len = key->span.end - key->span.start;
     if (!key->escaped) {
@@ -55,39 +57,32 @@ static const uint8_t *key_text(const scan *s, const mck_json_value *key, uint8_t
 
 #define IS(word) (memcmp(text, word, sizeof(word) - 1) == 0)
 
-static top_key top_key_of(const uint8_t *text, size_t len) {
+static top_key top_key_of(const uint8_t *text, size_t len)
+{
     switch (len) {
-    case 2:
-        return IS("id") ? KEY_ID : KEY_UNKNOWN;
-    case 5:
-        return IS("error") ? KEY_ERROR : KEY_UNKNOWN;
-    case 6:
-        return IS("method") ? KEY_METHOD : IS("params") ? KEY_PARAMS : IS("result") ? KEY_RESULT : KEY_UNKNOWN;
-    case 7:
-        return IS("jsonrpc") ? KEY_JSONRPC : KEY_UNKNOWN;
-    default:
-        return KEY_UNKNOWN;
+    case 2: return IS("id") ? KEY_ID : KEY_UNKNOWN;
+    case 5: return IS("error") ? KEY_ERROR : KEY_UNKNOWN;
+    case 6: return IS("method") ? KEY_METHOD : IS("params") ? KEY_PARAMS : IS("result") ? KEY_RESULT : KEY_UNKNOWN;
+    case 7: return IS("jsonrpc") ? KEY_JSONRPC : KEY_UNKNOWN;
+    default: return KEY_UNKNOWN;
     }
 }
 
 /* Where a member of params is kept, and its flag; NULL for what the server does not decide on. */
-static mck_json_value *params_slot(mck_rpc_envelope *e, const uint8_t *text, size_t len, uint32_t *flag) {
+static mck_json_value *params_slot(mck_rpc_envelope *e, const uint8_t *text, size_t len, uint32_t *flag)
+{
 #define SLOT(word, member, bit)                                                                                        \
     if (IS(word)) {                                                                                                    \
         *flag = bit;                                                                                                   \
         return &e->member;                                                                                             \
     }
     switch (len) {
-    case 3:
-        SLOT("uri", uri, MCK_RPC_HAS_URI)
-        break;
+    case 3: SLOT("uri", uri, MCK_RPC_HAS_URI) break;
     case 4:
         SLOT("name", name, MCK_RPC_HAS_NAME)
         SLOT("task", task, MCK_RPC_HAS_TASK)
         break;
-    case 5:
-        SLOT("_meta", meta, MCK_RPC_HAS_META)
-        break;
+    case 5: SLOT("_meta", meta, MCK_RPC_HAS_META) break;
     case 6:
         SLOT("cursor", cursor, MCK_RPC_HAS_CURSOR)
         SLOT("taskId", task_id, MCK_RPC_HAS_TASK_ID)
@@ -96,19 +91,15 @@ static mck_json_value *params_slot(mck_rpc_envelope *e, const uint8_t *text, siz
         SLOT("arguments", arguments, MCK_RPC_HAS_ARGUMENTS)
         SLOT("requestId", request_id, MCK_RPC_HAS_REQUEST_ID)
         break;
-    case 12:
-        SLOT("requestState", request_state, MCK_RPC_HAS_REQUEST_STATE)
-        break;
-    case 14:
-        SLOT("inputResponses", input_responses, MCK_RPC_HAS_INPUT_RESPONSES)
-        break;
-    default:
-        break;
+    case 12: SLOT("requestState", request_state, MCK_RPC_HAS_REQUEST_STATE) break;
+    case 14: SLOT("inputResponses", input_responses, MCK_RPC_HAS_INPUT_RESPONSES) break;
+    default: break;
     }
     return NULL;
 }
 
-static mck_json_value *meta_slot(mck_rpc_envelope *e, const uint8_t *text, size_t len, uint32_t *flag) {
+static mck_json_value *meta_slot(mck_rpc_envelope *e, const uint8_t *text, size_t len, uint32_t *flag)
+{
     static const char prefix[] = "io.modelcontextprotocol/";
     const size_t prefix_len = sizeof prefix - 1;
     if (len == 13) {
@@ -120,27 +111,19 @@ static mck_json_value *meta_slot(mck_rpc_envelope *e, const uint8_t *text, size_
     }
     text += prefix_len;
     switch (len - prefix_len) {
-    case 8:
-        SLOT("logLevel", log_level, MCK_RPC_HAS_LOG_LEVEL)
-        break;
-    case 10:
-        SLOT("clientInfo", client_info, MCK_RPC_HAS_CLIENT_INFO)
-        break;
-    case 15:
-        SLOT("protocolVersion", protocol_version, MCK_RPC_HAS_PROTOCOL_VERSION)
-        break;
-    case 18:
-        SLOT("clientCapabilities", client_capabilities, MCK_RPC_HAS_CLIENT_CAPABILITIES)
-        break;
-    default:
-        break;
+    case 8: SLOT("logLevel", log_level, MCK_RPC_HAS_LOG_LEVEL) break;
+    case 10: SLOT("clientInfo", client_info, MCK_RPC_HAS_CLIENT_INFO) break;
+    case 15: SLOT("protocolVersion", protocol_version, MCK_RPC_HAS_PROTOCOL_VERSION) break;
+    case 18: SLOT("clientCapabilities", client_capabilities, MCK_RPC_HAS_CLIENT_CAPABILITIES) break;
+    default: break;
     }
     return NULL;
 #undef SLOT
 }
 
 /* Members of an object that stands next: params (with _meta inside it) or _meta. `span` receives its brackets too. */
-static mck_json_status read_members(scan *s, bool in_meta, mck_span *span) {
+static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
+{
     mck_json_cursor *c = &s->cursor;
     mck_json_status status;
     mck_json_value key;
@@ -191,7 +174,8 @@ static mck_json_status read_members(scan *s, bool in_meta, mck_span *span) {
     }
 }
 
-static mck_json_status read_id(scan *s) {
+static mck_json_status read_id(scan *s)
+{
     mck_json_value value;
     mck_json_status status = mck_json_read(&s->cursor, &value);
     if (status != MCK_JSON_OK) {
@@ -209,18 +193,20 @@ static mck_json_status read_id(scan *s) {
     return MCK_JSON_OK;
 }
 
-static mck_json_status read_version(scan *s) {
+static mck_json_status read_version(scan *s)
+{
     mck_json_value value;
     mck_json_status status = mck_json_read(&s->cursor, &value);
-    if (status == MCK_JSON_OK &&
-        (value.kind != MCK_JSON_STRING || !mck_json_string_is(s->cursor.data + value.span.start,
-                                                             value.span.end - value.span.start, value.escaped, "2.0", 3))) {
+    if (status == MCK_JSON_OK && (value.kind != MCK_JSON_STRING ||
+                                  !mck_json_string_is(s->cursor.data + value.span.start,
+                                                      value.span.end - value.span.start, value.escaped, "2.0", 3))) {
         refuse(s, MCK_RPC_E_VERSION, value.span.start);
     }
     return status;
 }
 
-static mck_json_status read_method(scan *s) {
+static mck_json_status read_method(scan *s)
+{
     mck_json_value value;
     mck_json_status status = mck_json_read(&s->cursor, &value);
     if (status != MCK_JSON_OK) {
@@ -238,7 +224,8 @@ static mck_json_status read_method(scan *s) {
     return MCK_JSON_OK;
 }
 
-static mck_json_status read_params(scan *s) {
+static mck_json_status read_params(scan *s)
+{
     mck_json_kind kind;
     mck_json_value value;
     mck_json_status status = mck_json_peek(&s->cursor, &kind);
@@ -253,7 +240,8 @@ static mck_json_status read_params(scan *s) {
     return mck_json_read(&s->cursor, &value);
 }
 
-static mck_json_status read_span(scan *s, mck_span *span) {
+static mck_json_status read_span(scan *s, mck_span *span)
+{
     mck_json_value value;
     mck_json_status status = mck_json_read(&s->cursor, &value);
     if (status == MCK_JSON_OK) {
@@ -263,7 +251,8 @@ static mck_json_status read_span(scan *s, mck_span *span) {
     return status;
 }
 
-static mck_json_status read_top(scan *s) {
+static mck_json_status read_top(scan *s)
+{
     mck_json_cursor *c = &s->cursor;
     mck_json_value key;
     mck_json_status status = mck_json_enter_object(c);
@@ -289,24 +278,12 @@ static mck_json_status read_top(scan *s) {
         }
         *seen = true;
         switch (which) {
-        case KEY_JSONRPC:
-            status = read_version(s);
-            break;
-        case KEY_ID:
-            status = read_id(s);
-            break;
-        case KEY_METHOD:
-            status = read_method(s);
-            break;
-        case KEY_PARAMS:
-            status = read_params(s);
-            break;
-        case KEY_RESULT:
-            status = read_span(s, &s->out->result);
-            break;
-        case KEY_ERROR:
-            status = read_span(s, &s->out->error);
-            break;
+        case KEY_JSONRPC: status = read_version(s); break;
+        case KEY_ID: status = read_id(s); break;
+        case KEY_METHOD: status = read_method(s); break;
+        case KEY_PARAMS: status = read_params(s); break;
+        case KEY_RESULT: status = read_span(s, &s->out->result); break;
+        case KEY_ERROR: status = read_span(s, &s->out->error); break;
         case KEY_UNKNOWN:
         default: {
             mck_json_value value;
@@ -318,7 +295,8 @@ static mck_json_status read_top(scan *s) {
 }
 
 /* What kind of message it is, once it is known to be JSON. */
-static void judge(scan *s, uint32_t start) {
+static void judge(scan *s, uint32_t start)
+{
     mck_rpc_envelope *e = s->out;
     if (!s->has_version) {
         refuse(s, MCK_RPC_E_VERSION, start);
@@ -335,12 +313,13 @@ static void judge(scan *s, uint32_t start) {
     if (e->status != MCK_RPC_OK) {
         return;
     }
-    e->kind = !s->has_method                        ? MCK_RPC_RESPONSE
+    e->kind = !s->has_method                  ? MCK_RPC_RESPONSE
               : e->id_kind == MCK_RPC_ID_NONE ? MCK_RPC_NOTIFICATION
                                               : MCK_RPC_REQUEST;
 }
 
-mck_rpc_status mck_rpc_scan(const uint8_t *data, size_t len, const mck_rpc_options *options, mck_rpc_envelope *out) {
+mck_rpc_status mck_rpc_scan(const uint8_t *data, size_t len, const mck_rpc_options *options, mck_rpc_envelope *out)
+{
     scan s = {.out = out};
     mck_json_kind kind = MCK_JSON_NULL;
     uint32_t start = 0;
@@ -386,32 +365,24 @@ mck_rpc_status mck_rpc_scan(const uint8_t *data, size_t len, const mck_rpc_optio
     return out->status;
 }
 
-int mck_rpc_code(mck_rpc_status status) {
+int mck_rpc_code(mck_rpc_status status)
+{
     return status == MCK_RPC_OK ? 0 : status == MCK_RPC_E_JSON ? -32700 : -32600;
 }
 
-const char *mck_rpc_explain(mck_rpc_status status) {
+const char *mck_rpc_explain(mck_rpc_status status)
+{
     switch (status) {
-    case MCK_RPC_OK:
-        return "valid";
-    case MCK_RPC_E_JSON:
-        return "not JSON";
-    case MCK_RPC_E_NOT_OBJECT:
-        return "neither an object nor an array";
-    case MCK_RPC_E_EMPTY_BATCH:
-        return "an empty batch";
-    case MCK_RPC_E_VERSION:
-        return "\"jsonrpc\" must be \"2.0\"";
-    case MCK_RPC_E_DUPLICATE:
-        return "the same key stands twice";
-    case MCK_RPC_E_ID:
-        return "\"id\" must be a string or an integer";
-    case MCK_RPC_E_METHOD:
-        return "\"method\" must be a string";
-    case MCK_RPC_E_PARAMS:
-        return "\"params\" must be an object";
-    case MCK_RPC_E_BOTH:
-        return "only one of \"method\", \"result\" and \"error\" may be there";
+    case MCK_RPC_OK: return "valid";
+    case MCK_RPC_E_JSON: return "not JSON";
+    case MCK_RPC_E_NOT_OBJECT: return "neither an object nor an array";
+    case MCK_RPC_E_EMPTY_BATCH: return "an empty batch";
+    case MCK_RPC_E_VERSION: return "\"jsonrpc\" must be \"2.0\"";
+    case MCK_RPC_E_DUPLICATE: return "the same key stands twice";
+    case MCK_RPC_E_ID: return "\"id\" must be a string or an integer";
+    case MCK_RPC_E_METHOD: return "\"method\" must be a string";
+    case MCK_RPC_E_PARAMS: return "\"params\" must be an object";
+    case MCK_RPC_E_BOTH: return "only one of \"method\", \"result\" and \"error\" may be there";
     }
     return "unknown status";
 }

@@ -6,14 +6,14 @@
 #include <string.h>
 
 enum {
-    SIZE_FIRST,  /* the first digit of a size */
-    SIZE,        /* more digits, ';' or the line's end */
-    EXTENSION,   /* discarded */
+    SIZE_FIRST, /* the first digit of a size */
+    SIZE,       /* more digits, ';' or the line's end */
+    EXTENSION,  /* discarded */
     SIZE_LF,
     DATA,
     DATA_CR,
     DATA_LF,
-    TRAILER,     /* at the start of a trailer line */
+    TRAILER, /* at the start of a trailer line */
     TRAILER_LINE,
     TRAILER_LF,
     END_LF,
@@ -21,30 +21,34 @@ enum {
     FAILED,
 };
 
-void mck_http_chunks_init(mck_http_chunks *c) {
+void mck_http_chunks_init(mck_http_chunks *c)
+{
     memset(c, 0, sizeof *c);
 }
 
-static mck_http_progress refuse(mck_http_chunks *c, uint16_t status, const char *reason) {
+static mck_http_progress refuse(mck_http_chunks *c, uint16_t status, const char *reason)
+{
     c->state = FAILED;
     c->status = status;
     c->reason = reason;
     return MCK_HTTP_REFUSED;
 }
 
-static int digit_of(uint8_t b) {
+static int digit_of(uint8_t b)
+{
     uint8_t lower = mck_http_lower(b);
     return b >= '0' && b <= '9' ? b - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 /* One byte of framing in any state but DATA. Returns a constant reason when it may not stand there. */
-static const char *take(mck_http_chunks *c, uint8_t b) {
+static const char *take(mck_http_chunks *c, uint8_t b)
+{
     int digit;
     switch (c->state) {
     case SIZE_FIRST:
     case SIZE:
         digit = digit_of(b);
-        if (digit >= 0) {
+        if (digit >= 0 && !(c->chunk_left >> 60)) {
             c->chunk_left = c->chunk_left << 4 | (uint64_t)digit;
             c->state = SIZE;
             return NULL;
@@ -63,12 +67,8 @@ static const char *take(mck_http_chunks *c, uint8_t b) {
     case SIZE_LF:
         c->state = c->chunk_left ? DATA : TRAILER;
         return b == '\n' ? NULL : "a carriage return without line feed";
-    case DATA_CR:
-        c->state = DATA_LF;
-        return b == '\r' ? NULL : "a chunk that is longer than its size";
-    case DATA_LF:
-        c->state = SIZE_FIRST;
-        return b == '\n' ? NULL : "a carriage return without line feed";
+    case DATA_CR: c->state = DATA_LF; return b == '\r' ? NULL : "a chunk that is longer than its size";
+    case DATA_LF: c->state = SIZE_FIRST; return b == '\n' ? NULL : "a carriage return without line feed";
     case TRAILER:
         if (b == '\r') {
             c->state = END_LF;
@@ -82,18 +82,16 @@ static const char *take(mck_http_chunks *c, uint8_t b) {
             return NULL;
         }
         return mck_http_is_text(b) ? NULL : "a control character in a trailer";
-    case TRAILER_LF:
-        c->state = TRAILER;
-        return b == '\n' ? NULL : "a carriage return without line feed";
-    default: /* END_LF */
-        c->state = FINISHED;
-        return b == '\n' ? NULL : "a carriage return without line feed";
+    case TRAILER_LF: c->state = TRAILER; return b == '\n' ? NULL : "a carriage return without line feed";
+    default: /* END_LF */ c->state = FINISHED; return b == '\n' ? NULL : "a carriage return without line feed";
     }
 }
 
-mck_http_progress mck_http_chunks_feed(mck_http_chunks *c, uint8_t *body, size_t len, const mck_http_limits *limits) {
+mck_http_progress mck_http_chunks_feed(mck_http_chunks *c, uint8_t *body, size_t len, const mck_http_limits *limits)
+{
     /* Sizes, extensions and trailers together may take as many bytes again as the largest body, and a head's worth more. */
-    uint64_t framing = limits->max_body > UINT64_MAX - limits->max_head ? UINT64_MAX : limits->max_body + limits->max_head;
+    uint64_t framing =
+        limits->max_body > UINT64_MAX - limits->max_head ? UINT64_MAX : limits->max_body + limits->max_head;
     if (c->state == FAILED) {
         return MCK_HTTP_REFUSED;
     }

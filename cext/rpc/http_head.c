@@ -13,22 +13,27 @@
 #define MAX_EMPTY_LINES 2u
 #define VERSION_LEN 8u /* "HTTP/1.1" */
 
-static mck_http_progress refuse(mck_http_head *h, uint16_t status, const char *reason) {
+static mck_http_progress refuse(mck_http_head *h, uint16_t status, const char *reason)
+{
     h->status = status;
     h->reason = reason;
+    h->keep_alive = false;
     return MCK_HTTP_REFUSED;
 }
 
-static inline uint32_t length(mck_span s) {
+static inline uint32_t length(mck_span s)
+{
     return s.end - s.start;
 }
 
-static mck_http_method method_of(const uint8_t *name, uint32_t len) {
+static mck_http_method method_of(const uint8_t *name, uint32_t len)
+{
     static const struct {
         const char *name;
         mck_http_method method;
-    } known[] = {{"POST", MCK_HTTP_POST},       {"GET", MCK_HTTP_GET},   {"HEAD", MCK_HTTP_HEAD},  {"PUT", MCK_HTTP_PUT},
-                 {"OPTIONS", MCK_HTTP_OPTIONS}, {"PATCH", MCK_HTTP_PATCH}, {"DELETE", MCK_HTTP_DELETE}};
+    } known[] = {{"POST", MCK_HTTP_POST},    {"GET", MCK_HTTP_GET},         {"HEAD", MCK_HTTP_HEAD},
+                 {"PUT", MCK_HTTP_PUT},      {"OPTIONS", MCK_HTTP_OPTIONS}, {"PATCH", MCK_HTTP_PATCH},
+                 {"DELETE", MCK_HTTP_DELETE}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strlen(known[i].name) == len && memcmp(known[i].name, name, len) == 0) {
             return known[i].method;
@@ -38,21 +43,24 @@ static mck_http_method method_of(const uint8_t *name, uint32_t len) {
 }
 
 /* After "http://" or "https://"; 0 for other targets. */
-static uint32_t scheme_length(const uint8_t *target, uint32_t len) {
+static uint32_t scheme_length(const uint8_t *target, uint32_t len)
+{
     if (len >= 7 && mck_http_same(target, "http://", 7)) {
         return 7;
     }
     return len >= 8 && mck_http_same(target, "https://", 8) ? 8 : 0;
 }
 
-static uint32_t find_any(const uint8_t *data, uint32_t pos, uint32_t end, uint8_t a, uint8_t b) {
+static uint32_t find_any(const uint8_t *data, uint32_t pos, uint32_t end, uint8_t a, uint8_t b)
+{
     while (pos < end && data[pos] != a && data[pos] != b) {
         pos++;
     }
     return pos;
 }
 
-static mck_http_progress read_target(const uint8_t *data, mck_http_head *h) {
+static mck_http_progress read_target(const uint8_t *data, mck_http_head *h)
+{
     mck_span target = h->target;
     for (uint32_t i = target.start; i < target.end; i++) {
         if (data[i] < 0x21 || data[i] >= 0x7f || data[i] == '#') {
@@ -76,9 +84,10 @@ static mck_http_progress read_target(const uint8_t *data, mck_http_head *h) {
     return refuse(h, 400, "a malformed request target");
 }
 
-/* `end` is where the line ends, or how far it has come when that already is too far for any good one (`whole` false). */
+/* `whole` false: the line was cut at `end` because no good one is as long, and only its first fault is asked for. */
 static mck_http_progress read_request_line(const uint8_t *data, uint32_t start, uint32_t end, bool whole,
-                                           const mck_http_limits *limits, mck_http_head *h) {
+                                           const mck_http_limits *limits, mck_http_head *h)
+{
     uint32_t p = start;
     while (p < end && p - start <= MAX_METHOD && mck_http_is_token(data[p])) {
         p++;
@@ -115,7 +124,8 @@ static mck_http_progress read_request_line(const uint8_t *data, uint32_t start, 
 }
 
 /* Fields that frame the body or the connection are dealt with here; the others are kept for whoever wants them. */
-static mck_http_progress note_field(const uint8_t *data, mck_http_head *h, mck_http_field f) {
+static mck_http_progress note_field(const uint8_t *data, mck_http_head *h, mck_http_field f)
+{
     const uint8_t *name = data + f.name.start, *value = data + f.value.start;
     uint32_t n = length(f.name), size = length(f.value);
     int known = -1;
@@ -125,27 +135,19 @@ static mck_http_progress note_field(const uint8_t *data, mck_http_head *h, mck_h
         break;                                                                                                         \
     }
     switch (n) {
-    case 4:
-        KNOWN("host", HOST)
-        break;
+    case 4: KNOWN("host", HOST) break;
     case 6:
         KNOWN("accept", ACCEPT)
         KNOWN("origin", ORIGIN)
         KNOWN("expect", EXPECT)
         break;
-    case 7:
-        KNOWN("upgrade", UPGRADE)
-        break;
-    case 8:
-        KNOWN("mcp-name", MCP_NAME)
-        break;
+    case 7: KNOWN("upgrade", UPGRADE) break;
+    case 8: KNOWN("mcp-name", MCP_NAME) break;
     case 10:
         KNOWN("mcp-method", MCP_METHOD)
         KNOWN("connection", CONNECTION)
         break;
-    case 12:
-        KNOWN("content-type", CONTENT_TYPE)
-        break;
+    case 12: KNOWN("content-type", CONTENT_TYPE) break;
     case 13:
         KNOWN("authorization", AUTHORIZATION)
         KNOWN("last-event-id", LAST_EVENT_ID)
@@ -172,9 +174,7 @@ static mck_http_progress note_field(const uint8_t *data, mck_http_head *h, mck_h
             h->content_length = total;
         }
         break;
-    case 16:
-        KNOWN("content-encoding", CONTENT_ENCODING)
-        break;
+    case 16: KNOWN("content-encoding", CONTENT_ENCODING) break;
     case 17:
         if (mck_http_same(name, "transfer-encoding", 17)) {
             if (h->chunked) {
@@ -186,18 +186,17 @@ static mck_http_progress note_field(const uint8_t *data, mck_http_head *h, mck_h
             h->chunked = true;
         }
         break;
-    case 20:
-        KNOWN("mcp-protocol-version", MCP_PROTOCOL_VERSION)
-        break;
-    default:
-        break;
+    case 20: KNOWN("mcp-protocol-version", MCP_PROTOCOL_VERSION) break;
+    default: break;
     }
 #undef KNOWN
     if (known >= 0) {
         if (h->seen[known] == 0) {
             h->known[known] = f.value;
         }
-        h->seen[known] += h->seen[known] < UINT8_MAX;
+        if (h->seen[known] < UINT8_MAX) {
+            h->seen[known]++;
+        }
         if (known == MCK_HTTP_F_HOST && h->seen[known] > 1) {
             return refuse(h, 400, "two Host fields");
         }
@@ -205,7 +204,8 @@ static mck_http_progress note_field(const uint8_t *data, mck_http_head *h, mck_h
     return MCK_HTTP_DONE;
 }
 
-static mck_http_progress read_field(const uint8_t *data, uint32_t start, uint32_t end, mck_http_head *h) {
+static mck_http_progress read_field(const uint8_t *data, uint32_t start, uint32_t end, mck_http_head *h)
+{
     uint32_t p = start;
     while (p < end && mck_http_is_token(data[p])) {
         p++;
@@ -222,10 +222,9 @@ static mck_http_progress read_field(const uint8_t *data, uint32_t start, uint32_
         p++;
     }
     f.value.start = p;
-    for (; p < end; p++) {
-        if (!mck_http_is_text(data[p])) {
-            return refuse(h, 400, "a control character in a header value");
-        }
+    p = mck_http_text_run(data, p, end);
+    if (p != end) {
+        return refuse(h, 400, "a control character in a header value");
     }
     while (p > f.value.start && mck_http_is_space(data[p - 1])) {
         p--;
@@ -239,7 +238,8 @@ static mck_http_progress read_field(const uint8_t *data, uint32_t start, uint32_
 }
 
 /* uri-host [":" port]: none of the bytes that could make one reader see another host. */
-static bool good_host(const uint8_t *host, uint32_t len) {
+static bool good_host(const uint8_t *host, uint32_t len)
+{
     for (uint32_t i = 0; i < len; i++) {
         uint8_t b = host[i];
         bool letter = (mck_http_lower(b) >= 'a' && mck_http_lower(b) <= 'z') || (b >= '0' && b <= '9');
@@ -251,7 +251,8 @@ static bool good_host(const uint8_t *host, uint32_t len) {
 }
 
 /* A list of words that may be spread over several fields. */
-static void read_connection(const uint8_t *data, mck_http_head *h) {
+static void read_connection(const uint8_t *data, mck_http_head *h)
+{
     bool close = false, keep = false, upgrade = false;
     for (uint32_t i = 0; i < h->field_count; i++) {
         mck_http_field f = h->fields[i];
@@ -278,7 +279,8 @@ static void read_connection(const uint8_t *data, mck_http_head *h) {
 }
 
 /* What can only be judged when every field is known. */
-static mck_http_progress judge(const uint8_t *data, const mck_http_limits *limits, mck_http_head *h) {
+static mck_http_progress judge(const uint8_t *data, const mck_http_limits *limits, mck_http_head *h)
+{
     mck_span host = h->known[MCK_HTTP_F_HOST];
     if (h->chunked && h->has_length) {
         return refuse(h, 400, "Content-Length together with Transfer-Encoding");
@@ -319,37 +321,38 @@ static mck_http_progress judge(const uint8_t *data, const mck_http_limits *limit
 }
 
 /* Everything but the array of fields, which is filled as far as `field_count` says. */
-static void start_over(mck_http_head *h) {
+static void start_over(mck_http_head *h)
+{
     memset(h, 0, offsetof(mck_http_head, fields));
     h->status = 0;
     h->reason = NULL;
     h->scanned = 0;
 }
 
-mck_http_progress mck_http_parse(const uint8_t *data, size_t len, const mck_http_limits *limits, mck_http_head *h) {
+mck_http_progress mck_http_parse(const uint8_t *data, size_t len, const mck_http_limits *limits, mck_http_head *h)
+{
     if (h->scanned == 0) {
         start_over(h);
     } else if (h->status) {
         return MCK_HTTP_REFUSED;
     }
     uint32_t window = (uint32_t)(len < limits->max_head ? len : limits->max_head);
+    /* With its carriage return and two blanks no request line of ours is longer; what is, is refused whatever follows. */
+    uint64_t good = (uint64_t)MAX_METHOD + limits->max_target + VERSION_LEN + 3;
+    uint32_t longest = good < UINT32_MAX ? (uint32_t)good : UINT32_MAX;
     for (;;) {
         uint32_t start = h->head_len;
         bool in_fields = h->method_name.end != 0;
-        const uint8_t *newline =
-            h->scanned < window ? memchr(data + h->scanned, '\n', window - h->scanned) : NULL;
+        const uint8_t *newline = h->scanned < window ? memchr(data + h->scanned, '\n', window - h->scanned) : NULL;
+        uint32_t end = newline ? (uint32_t)(newline - data) : window;
+        if (!in_fields && end - start > longest) {
+            h->scanned = end;
+            return read_request_line(data, start, start + longest + 1, false, limits, h);
+        }
         if (!newline) {
             h->scanned = window;
-            /* Carriage return, two blanks: a request line longer than this is refused whatever follows. */
-            if (!in_fields && window - start > (uint64_t)MAX_METHOD + limits->max_target + VERSION_LEN + 3) {
-                return read_request_line(data, start, window, false, limits, h);
-            }
-            if (window == limits->max_head) {
-                return refuse(h, 431, "the request head is too large");
-            }
-            return MCK_HTTP_MORE;
+            return window == limits->max_head ? refuse(h, 431, "the request head is too large") : MCK_HTTP_MORE;
         }
-        uint32_t end = (uint32_t)(newline - data);
         h->scanned = h->head_len = end + 1;
         if (end == start || data[end - 1] != '\r') {
             return refuse(h, 400, "a line feed without carriage return");
@@ -364,8 +367,8 @@ mck_http_progress mck_http_parse(const uint8_t *data, size_t len, const mck_http
             }
             continue;
         }
-        mck_http_progress progress = in_fields ? read_field(data, start, end, h)
-                                               : read_request_line(data, start, end, true, limits, h);
+        mck_http_progress progress =
+            in_fields ? read_field(data, start, end, h) : read_request_line(data, start, end, true, limits, h);
         if (progress != MCK_HTTP_DONE) {
             return progress;
         }

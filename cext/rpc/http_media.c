@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-static size_t skip_space(const uint8_t *value, size_t pos, size_t end) {
+static size_t skip_space(const uint8_t *value, size_t pos, size_t end)
+{
     while (pos < end && mck_http_is_space(value[pos])) {
         pos++;
     }
@@ -13,7 +14,8 @@ static size_t skip_space(const uint8_t *value, size_t pos, size_t end) {
 }
 
 /* First `a` or `b` at or after `pos` that stands in no quoted string. */
-static size_t find_outside_quotes(const uint8_t *value, size_t pos, size_t end, uint8_t a, uint8_t b) {
+static size_t find_outside_quotes(const uint8_t *value, size_t pos, size_t end, uint8_t a, uint8_t b)
+{
     bool quoted = false;
     for (; pos < end; pos++) {
         if (quoted && value[pos] == '\\') {
@@ -28,7 +30,8 @@ static size_t find_outside_quotes(const uint8_t *value, size_t pos, size_t end, 
 }
 
 /* The part before any parameters, without white space around it. */
-static const uint8_t *bare_type(const uint8_t *value, size_t pos, size_t end, size_t *len) {
+static const uint8_t *bare_type(const uint8_t *value, size_t pos, size_t end, size_t *len)
+{
     pos = skip_space(value, pos, end);
     size_t stop = find_outside_quotes(value, pos, end, ';', ';');
     while (stop > pos && mck_http_is_space(value[stop - 1])) {
@@ -38,7 +41,8 @@ static const uint8_t *bare_type(const uint8_t *value, size_t pos, size_t end, si
     return value + pos;
 }
 
-static bool same(const uint8_t *text, size_t len, const char *word, size_t word_len) {
+static bool same(const uint8_t *text, size_t len, const char *word, size_t word_len)
+{
     if (len != word_len) {
         return false;
     }
@@ -50,14 +54,16 @@ static bool same(const uint8_t *text, size_t len, const char *word, size_t word_
     return true;
 }
 
-bool mck_http_is_media_type(const uint8_t *value, size_t len, const char *type) {
+bool mck_http_is_media_type(const uint8_t *value, size_t len, const char *type)
+{
     size_t n;
     const uint8_t *bare = bare_type(value, 0, len, &n);
     return same(bare, n, type, strlen(type));
 }
 
 /* Has this range a weight of nothing ("q=0", "q=0.000")? Other weights, malformed ones too, admit it. */
-static bool weighs_nothing(const uint8_t *value, size_t pos, size_t end) {
+static bool weighs_nothing(const uint8_t *value, size_t pos, size_t end)
+{
     while ((pos = find_outside_quotes(value, pos, end, ';', ';')) < end) {
         pos = skip_space(value, pos + 1, end);
         if (end - pos >= 3 && mck_http_lower(value[pos]) == 'q' && value[pos + 1] == '=' && value[pos + 2] == '0') {
@@ -75,7 +81,8 @@ static bool weighs_nothing(const uint8_t *value, size_t pos, size_t end) {
     return false;
 }
 
-bool mck_http_accepts(const uint8_t *value, size_t len, const char *type) {
+bool mck_http_accepts(const uint8_t *value, size_t len, const char *type)
+{
     size_t type_len = strlen(type);
     const char *slash = strchr(type, '/');
     size_t major = slash ? (size_t)(slash - type) + 1 : 0;
@@ -85,7 +92,7 @@ bool mck_http_accepts(const uint8_t *value, size_t len, const char *type) {
         size_t end = find_outside_quotes(value, pos, len, ',', ',');
         size_t n;
         const uint8_t *range = bare_type(value, pos, end, &n);
-        int close = same(range, n, type, type_len)                                                    ? 3
+        int close = same(range, n, type, type_len)                                                      ? 3
                     : major && n == major + 1 && range[major] == '*' && same(range, major, type, major) ? 2
                     : same(range, n, "*/*", 3)                                                          ? 1
                                                                                                         : 0;

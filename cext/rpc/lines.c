@@ -7,17 +7,20 @@
 #define SMALLEST 4096u
 #define KEEP ((size_t)1 << 20) /* what an empty buffer may keep of the memory one long line needed */
 
-void mck_rpc_lines_init(mck_rpc_lines *l, size_t max_line) {
+void mck_rpc_lines_init(mck_rpc_lines *l, size_t max_line)
+{
     memset(l, 0, sizeof *l);
     l->max_line = max_line;
 }
 
-void mck_rpc_lines_free(mck_rpc_lines *l) {
+void mck_rpc_lines_free(mck_rpc_lines *l)
+{
     free(l->buffer);
     mck_rpc_lines_init(l, l->max_line);
 }
 
-uint8_t *mck_rpc_lines_reserve(mck_rpc_lines *l, size_t want) {
+uint8_t *mck_rpc_lines_reserve(mck_rpc_lines *l, size_t want)
+{
     if (l->taken) {
         size_t rest = l->len - l->taken;
         if (rest) {
@@ -50,17 +53,18 @@ uint8_t *mck_rpc_lines_reserve(mck_rpc_lines *l, size_t want) {
     return l->buffer + l->len;
 }
 
-void mck_rpc_lines_wrote(mck_rpc_lines *l, size_t n) {
+void mck_rpc_lines_wrote(mck_rpc_lines *l, size_t n)
+{
     l->len += n;
 }
 
-mck_rpc_line_status mck_rpc_lines_next(mck_rpc_lines *l, bool eof, const uint8_t **line, size_t *len) {
+mck_rpc_line_status mck_rpc_lines_next(mck_rpc_lines *l, bool eof, const uint8_t **line, size_t *len)
+{
     if (!l->buffer) {
         return MCK_RPC_LINE_MORE;
     }
     for (;;) {
-        const uint8_t *newline =
-            l->scanned < l->len ? memchr(l->buffer + l->scanned, '\n', l->len - l->scanned) : NULL;
+        const uint8_t *newline = l->scanned < l->len ? memchr(l->buffer + l->scanned, '\n', l->len - l->scanned) : NULL;
         const uint8_t *start = l->buffer + l->taken;
         size_t size;
         if (newline) {

@@ -40,11 +40,13 @@ static const entry names[MCK_RPC_M_COUNT] = {
 #undef X
 };
 
-const char *mck_rpc_method_name(mck_rpc_method method) {
+const char *mck_rpc_method_name(mck_rpc_method method)
+{
     return (unsigned)method < MCK_RPC_M_COUNT ? names[method].name : NULL;
 }
 
-mck_rpc_method mck_rpc_method_from(const uint8_t *name, size_t len) {
+mck_rpc_method mck_rpc_method_from(const uint8_t *name, size_t len)
+{
     /* What nearly every message is. */
     if (len == 10 && memcmp(name, "tools/call", 10) == 0) {
         return MCK_RPC_M_TOOLS_CALL;
