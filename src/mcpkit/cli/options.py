@@ -1,0 +1,63 @@
+"""Options that several commands share, turned into what the library takes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mcpkit.cli import exits
+from mcpkit.cli.exits import CliError
+from mcpkit.config import Config, ConfigError, Limits, UnitError, effective_limits, load, units
+
+
+def config(args: argparse.Namespace) -> Config | None:
+    """The configuration that --config names, or None."""
+    if args.config is None:
+        return None
+    try:
+        return load(args.config)
+    except ConfigError as error:
+        raise CliError(f"the configuration cannot be used\n{error}", exits.CANNOT_LOAD) from None
+
+
+def limits(args: argparse.Namespace, config: Config | None) -> Limits:
+    """What flags say, over what the configuration says, over the defaults."""
+    base = effective_limits(config) if config is not None else Limits()
+    return base.override(
+        max_units=_quantity(args.max_compute_units, "--max-compute-units", units.compute_units),
+        max_memory=_quantity(args.max_memory, "--max-memory", units.size),
+        timeout_ns=_quantity(args.timeout, "--timeout", units.duration),
+    )
+
+
+def cache(args: argparse.Namespace, config: Config | None) -> dict[str, Any]:
+    """Arguments for `mcpkit.wasm.Runtime` about its cache."""
+    wasm = config.runtime.wasm if config is not None else None
+    folder = Path(args.cache_dir) if args.cache_dir is not None else wasm.cache_dir if wasm is not None else None
+    return {"cache_dir": folder, "cache": not args.no_cache and (wasm is None or wasm.cache)}
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, ``HOST``, ``PORT``, ``:PORT`` or ``[V6]:PORT``; 127.0.0.1 and 3000 by default."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif text.isdigit():
+        host, port = "", text
+    elif ":" in text:
+        host, _, port = text.rpartition(":")
+    if port and not (port.isdigit() and 0 <= int(port) <= 65535):
+        raise CliError(f"--http {text}: the port must be a number up to 65535")
+    return host or "127.0.0.1", int(port) if port else 3000
+
+
+def _quantity(text: str | None, option: str, parse: Callable[[str], int]) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except UnitError as error:
+        raise CliError(f"{option}: {error}") from None

@@ -1,0 +1,204 @@
+"""The command line's grammar. Imports nothing of the package but texts, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+from mcpkit.cli import exits
+
+METER_FORMATS = ("minimal", "detailed", "json", "progress")
+LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
+SHELLS = ("bash", "zsh", "fish")
+
+_ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]+)?|[A-Za-z0-9.-]*(?::[0-9]+)|[0-9]+|localhost|[0-9.]+")
+
+_OPTIONAL_VALUES: dict[str, Callable[[str], bool]] = {
+    "--meter": lambda value: value in (*METER_FORMATS, "progress_bar"),
+    "--http": lambda value: _ADDRESS.fullmatch(value) is not None,
+}
+_DEFAULT_VALUES = {"--meter": "minimal", "--http": ""}
+
+
+def settle(argv: list[str]) -> list[str]:
+    """Give options with an optional value their default unless one follows: ``--meter FILE`` leaves FILE alone."""
+    out: list[str] = []
+    for i, word in enumerate(argv):
+        if word == "--":
+            return out + argv[i:]
+        takes = _OPTIONAL_VALUES.get(word)
+        if takes is None or (i + 1 < len(argv) and takes(argv[i + 1])):
+            out.append(word)
+        else:
+            out.append(f"{word}={_DEFAULT_VALUES[word]}")
+    return out
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    parser = argparse.ArgumentParser(
+        prog="mcpkit",
+        description="Sandboxed, fuel-metered WebAssembly tools over the Model Context Protocol.",
+        epilog=_examples(
+            "mcpkit server calculator.wasm                 serve a component's functions on stdio",
+            "mcpkit server --http --config config.yaml     serve on http://127.0.0.1:3000/mcp",
+            'mcpkit call calculator.wasm add \'{"a": 2, "b": 3}\' --meter',
+            "mcpkit COMMAND --help                         more about one command",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for add in (_server, _call, _tools, _validate, _doctor, _cache, _completion):
+        add(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # the standard library gives the type no public name
+
+
+def _examples(*lines: str) -> str:
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _command(
+    commands: Commands[argparse.ArgumentParser], name: str, summary: str, *examples: str, more: str = ""
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=_examples(*examples) + (f"\n\n{more}" if more else ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits of one call")
+    group.add_argument("--max-compute-units", metavar="N", help="compute units, as 1000000, 10_000_000 or 10M")
+    group.add_argument("--max-memory", metavar="SIZE", help="memory, as 64Mi, 1Gi or bytes")
+    group.add_argument("--timeout", metavar="DURATION", help="wall clock, as 500ms, 30s or 5m")
+
+
+def _cache_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("compiled code")
+    group.add_argument("--cache-dir", metavar="DIR", help="where it is kept (default: the user's cache folder)")
+    group.add_argument("--no-cache", action="store_true", help="compile every time and keep nothing")
+
+
+def _server(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "server",
+        "serve tools over MCP, on stdio or HTTP",
+        "mcpkit server calculator.wasm",
+        "mcpkit server --config config.yaml",
+        "mcpkit server --http 127.0.0.1:8080 text-stats.wasm calculator.wasm",
+        "mcpkit server --http 0.0.0.0:3000 --allowed-host tools.example.org --config config.yaml",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help="modules to serve, beside those of the configuration")
+    parser.add_argument("--config", metavar="FILE", help="configuration, YAML or JSON")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--stdio", action="store_true", help="speak on standard input and output (the default)")
+    way.add_argument("--http", nargs="?", metavar="HOST:PORT", help="listen for HTTP (default 127.0.0.1:3000)")
+    parser.add_argument("--allowed-host", action="append", metavar="HOST", help="a further Host header to accept")
+    parser.add_argument("--allowed-origin", action="append", metavar="ORIGIN", help="a further Origin to accept")
+    parser.add_argument("--log-level", choices=LOG_LEVELS, help="least important log line to write (default info)")
+    parser.add_argument("--log-format", choices=("text", "json"), help="form of log lines on stderr (default text)")
+    _limits(parser)
+    _cache_options(parser)
+
+
+def _call(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "call",
+        "run one tool: its result on stdout, everything else on stderr",
+        "mcpkit call calculator.wasm                              list the file's tools",
+        'mcpkit call calculator.wasm add \'{"a": 2, "b": 3}\'',
+        'echo \'{"text": "hello"}\' | mcpkit call text-stats.wasm text-stats -',
+        'mcpkit call calculator.wasm add \'{"a": 2, "b": 3}\' --meter detailed',
+        "mcpkit call spin.wasm spin --max-compute-units 1M --max-memory 64Mi --timeout 2s",
+        more="exit status:\n" + exits.table(),
+    )
+    parser.add_argument("file", metavar="FILE", help="a WebAssembly module or component (.wasm, .wat)")
+    parser.add_argument("tool", nargs="?", metavar="TOOL", help="the tool's name; without it the tools are listed")
+    parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object, or - to read it from stdin")
+    parser.add_argument(
+        "--meter",
+        nargs="?",
+        metavar="FORMAT",
+        choices=(*METER_FORMATS, "progress_bar"),
+        help=f"report compute usage on stderr: {', '.join(METER_FORMATS)}",
+    )
+    parser.add_argument("--json", action="store_true", help="print status, result and usage as one JSON object")
+    parser.add_argument("--config", metavar="FILE", help="configuration to take limits and descriptions from")
+    _limits(parser)
+    _cache_options(parser)
+
+
+def _tools(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "tools",
+        "list the tools of WebAssembly files",
+        "mcpkit tools calculator.wasm text-stats.wasm",
+        "mcpkit tools --json calculator.wasm | python3 -m json.tool",
+        "mcpkit tools --config config.yaml",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help="modules or components")
+    parser.add_argument("--config", metavar="FILE", help="configuration whose modules and descriptions are used")
+    parser.add_argument("--json", action="store_true", help="names, descriptions and schemas as JSON")
+    _cache_options(parser)
+
+
+def _validate(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "validate",
+        "check a configuration and print the limits it amounts to",
+        "mcpkit validate config.yaml",
+        "mcpkit validate --json config.yaml",
+    )
+    parser.add_argument("config", metavar="CONFIG", help="configuration, YAML or JSON")
+    parser.add_argument("--json", action="store_true", help="print limits or problems as JSON")
+
+
+def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "doctor",
+        "report what this installation found: Python, processor, engine, cache",
+        "mcpkit doctor",
+        "mcpkit doctor --json",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _cache(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "cache",
+        "look at or empty the folder of compiled code",
+        "mcpkit cache --stats",
+        "mcpkit cache --clear",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--stats", action="store_true", help="what is in it (the default)")
+    what.add_argument("--clear", action="store_true", help="remove every compiled program")
+    parser.add_argument("--cache-dir", metavar="DIR", help="the folder (default: the user's cache folder)")
+    parser.add_argument("--json", action="store_true", help="print figures as JSON")
+
+
+def _completion(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "completion",
+        "print a completion script for a shell",
+        'eval "$(mcpkit completion bash)"                  in ~/.bashrc',
+        'eval "$(mcpkit completion zsh)"                   in ~/.zshrc',
+        "mcpkit completion fish > ~/.config/fish/completions/mcpkit.fish",
+    )
+    parser.add_argument("shell", choices=SHELLS, help="the shell")
