@@ -13,6 +13,7 @@ MCPKIT_ABI3=1                 one wheel for Python 3.11 and every later one (slo
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import sys
 import sysconfig
@@ -63,6 +64,7 @@ ABI3 = bool(os.environ.get("MCPKIT_ABI3")) and not sysconfig.get_config_var("Py_
 
 def machine() -> str:
     name = sysconfig.get_platform().rpartition("-")[2]
+    name = platform.machine() if name == "universal2" else name  # each wheel is built for one machine
     return {"amd64": "x86_64", "arm64": "aarch64", "armv7l": "arm", "armv6l": "arm"}.get(name, name)
 
 

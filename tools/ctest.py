@@ -3,7 +3,7 @@
     python tools/ctest.py [--sanitize] [NAME...]          cext/tests/test_NAME.c
     python tools/ctest.py --fuzz SECONDS [NAME...]        cext/fuzz/fuzz_NAME.c, with clang's libFuzzer
 
-The first line of each file names the rooms it is linked with: ``/* rooms: json rpc */``. A test passes when it returns 0.
+The first line of each file names the rooms it links: ``/* rooms: json rpc */``. A test passes when it returns 0.
 Kernel files get the flags of their instruction set from the table in setup.py.
 """
 
