@@ -1,4 +1,4 @@
-"""The engine: a fresh instance per call through mcpkit's C, its Python door, the bare C API and the `wasmtime` package."""
+"""The engine: a fresh instance per call through mcpkit's C and Python, the bare C API and the `wasmtime` package."""
 
 from __future__ import annotations
 

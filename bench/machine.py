@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, kernel, versions, commit. Nothing that names the machine or its users."""
+"""What the figures were measured on: processor, kernel, versions, commit. Nothing that names the machine."""
 
 from __future__ import annotations
 

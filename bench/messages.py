@@ -84,7 +84,9 @@ class Session:
         answer = self.exchange(call(self.era))
         head, _, body = answer.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200") or str(A + B).encode() not in body or str(ID).encode() not in body:
-            raise SystemExit(f"bench: a wrong answer ({self.era}) on port {self.port}:\n{answer.decode(errors='replace')}")
+            raise SystemExit(
+                f"bench: a wrong answer ({self.era}) on port {self.port}:\n{answer.decode(errors='replace')}"
+            )
         return answer
 
 

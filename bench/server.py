@@ -1,7 +1,8 @@
 """The whole server over HTTP: throughput, latency, processor time per request, memory and cold start, beside its peers.
 
-All servers of one era stand ready together and are loaded in turn, several times round, so that a noisy machine hurts all alike;
-ratios are taken within one round. Server and load generator have a processor each (on a machine with one, they share it).
+All servers of one era stand ready together and are loaded in turn, several times round, so that a noisy machine hurts
+all alike; ratios are taken within one round. Server and load generator have a processor each (on a machine with one,
+they share it).
 """
 
 from __future__ import annotations
@@ -25,7 +26,16 @@ def load(server: Running, session: messages.Session, connections: int, seconds: 
     """One run of wrk against a server: what wrk says, and what the server's processor time says."""
     body = BUILD / "body.json"
     body.write_bytes(messages.call(session.era))
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(BENCH / "load/post.lua")]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "10s",
+        "-s",
+        str(BENCH / "load/post.lua"),
+    ]
     command += [f"http://127.0.0.1:{server.port}/mcp", "--", str(body)]
     command += [f"{name}: {value}" for name, value in session.headers.items()]
     before = server.cpu_seconds()
@@ -36,7 +46,9 @@ def load(server: Running, session: messages.Session, connections: int, seconds: 
         raise SystemExit(f"bench: wrk failed: {done.stdout}{done.stderr}")
     result: dict[str, Any] = json.loads(line[7:])
     if not result["requests"]:
-        raise SystemExit(f"bench: {server.name} answered nothing in {seconds} s ({session.era}, {connections} connections)")
+        raise SystemExit(
+            f"bench: {server.name} answered nothing in {seconds} s ({session.era}, {connections} connections)"
+        )
     result["requests_per_s"] = result["requests"] / result["seconds"]
     result["cpu_us"] = used / result["requests"] * 1e6
     result["resident_bytes"] = server.resident_bytes()
@@ -117,4 +129,4 @@ def _loads(
 
 def paired_ratio(a: list[dict[str, Any]], b: list[dict[str, Any]], key: str) -> float:
     """Median over the rounds of a's figure over b's: each round saw the same machine."""
-    return statistics.median(x[key] / y[key] for x, y in zip(a, b, strict=True))
+    return float(statistics.median(x[key] / y[key] for x, y in zip(a, b, strict=True)))

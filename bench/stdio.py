@@ -16,14 +16,15 @@ WINDOW = 256  # calls in flight when pipelined
 
 def lines(command: list[str], era: str, trips: int, calls: int, window: int = WINDOW) -> dict[str, Any]:
     setup, request = BUILD / "setup.jsonl", BUILD / "request.jsonl"
-    greeting = [] if command == BY_NAME["c_echo"].stdio() else messages.handshake(era)  # an echo answers notifications too
+    greeting = (
+        [] if command == BY_NAME["c_echo"].stdio() else messages.handshake(era)
+    )  # an echo answers notifications too
     setup.write_bytes(b"".join(message + b"\n" for message in greeting))
     request.write_bytes(messages.call(era) + b"\n")
-    done = subprocess.run(
-        [str(BUILD / "lines"), str(LOAD_CPU), str(SERVER_CPU), str(trips), str(calls), str(window), str(setup), str(request),
-         "--", *command],
-        capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
+    places = [str(LOAD_CPU), str(SERVER_CPU)]
+    counts = [str(trips), str(calls), str(window)]
+    run_lines = [str(BUILD / "lines"), *places, *counts, str(setup), str(request), "--", *command]
+    done = subprocess.run(run_lines, capture_output=True, text=True, env=environment(), check=False)
     if done.returncode:
         raise SystemExit(f"bench: stdio run of {command[-1]} failed ({era}): {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)
@@ -47,5 +48,3 @@ def run(peers: list[Peer], *, rounds: int, trips: int, calls: int, starts: int) 
         for name, command in commands.items():
             figures["start"][name].append(lines(command, "modern", 1, 1, 1)["first_answer_ms"])
     return figures
-
-

@@ -18,19 +18,23 @@ enum { BATCHES = 10 };
 
 static mck_wasm_error problem;
 
-static void check(mck_wasm_status status, const char *what) {
-    if (status == MCK_WASM_OK) return;
+static void check(mck_wasm_status status, const char *what)
+{
+    if (status == MCK_WASM_OK)
+        return;
     fprintf(stderr, "engine: %s: %s\n", what, problem.message);
     exit(1);
 }
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static mck_wasm_tool *open_tool(mck_wasm_engine *engine, const char *path, const char *function) {
+static mck_wasm_tool *open_tool(mck_wasm_engine *engine, const char *path, const char *function)
+{
     static uint8_t bytes[1 << 20];
     FILE *file = fopen(path, "rb");
     size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
@@ -49,15 +53,19 @@ static mck_wasm_tool *open_tool(mck_wasm_engine *engine, const char *path, const
     return tool;
 }
 
-static mck_wasm_usage call(mck_wasm_engine *engine, mck_wasm_tool *tool, const char *arguments, size_t size, const char *expected) {
+static mck_wasm_usage call(mck_wasm_engine *engine, mck_wasm_tool *tool, const char *arguments, size_t size,
+                           const char *expected)
+{
     mck_wasm_call *made = mck_wasm_call_new(tool, (const uint8_t *)arguments, size, NULL);
     if (!mck_wasm_call_start(made)) {
         struct pollfd ready = {mck_wasm_engine_notify_fd(engine), POLLIN, 0};
-        while (!mck_wasm_engine_next_done(engine)) poll(&ready, 1, 60000);
+        while (!mck_wasm_engine_next_done(engine))
+            poll(&ready, 1, 60000);
     }
     size_t got;
     const uint8_t *output = mck_wasm_call_output(made, &got);
-    if (mck_wasm_call_result(made) != MCK_WASM_CALL_OK || got != strlen(expected) || memcmp(output, expected, got) != 0) {
+    if (mck_wasm_call_result(made) != MCK_WASM_CALL_OK || got != strlen(expected) ||
+        memcmp(output, expected, got) != 0) {
         fprintf(stderr, "engine: a wrong answer: %s %s %.*s\n", mck_wasm_call_status_name(mck_wasm_call_result(made)),
                 mck_wasm_call_detail(made), (int)got, (const char *)output);
         exit(1);
@@ -68,13 +76,16 @@ static mck_wasm_usage call(mck_wasm_engine *engine, mck_wasm_tool *tool, const c
     return usage;
 }
 
-static int ascending(const void *a, const void *b) {
+static int ascending(const void *a, const void *b)
+{
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-int main(int argc, char **argv) {
-    if (argc != 6) return 2;
+int main(int argc, char **argv)
+{
+    if (argc != 6)
+        return 2;
     long calls = atol(argv[4]);
     uint32_t rounds = (uint32_t)atol(argv[5]);
     mck_wasm_engine_config config = {.library_path = argv[1]};
@@ -93,7 +104,8 @@ int main(int argc, char **argv) {
             }
             call(engine, add, arguments, strlen(arguments), expected);
         }
-        if (batch >= 0) batches[batch] = (now() - start) / (double)(calls / BATCHES);
+        if (batch >= 0)
+            batches[batch] = (now() - start) / (double)(calls / BATCHES);
     }
     mck_wasm_tool_delete(add);
     qsort(batches, BATCHES, sizeof *batches, ascending);
@@ -108,7 +120,8 @@ int main(int argc, char **argv) {
         double start = now();
         usage = call(engine, spin, arguments, strlen(arguments), expected);
         double took = now() - start;
-        if (i == 0 || took < best) best = took;
+        if (i == 0 || took < best)
+            best = took;
     }
     mck_wasm_tool_delete(spin);
     mck_wasm_engine_delete(engine);

@@ -23,7 +23,8 @@ enum { SLICE = 100000, BATCHES = 10 };
 typedef wasmtime_error_t *(*instantiate_function)(const wasmtime_component_linker_t *, wasmtime_context_t *,
                                                   const wasmtime_component_t *, wasmtime_component_instance_t *);
 typedef wasmtime_error_t *(*call_function)(const wasmtime_component_func_t *, wasmtime_context_t *,
-                                           const wasmtime_component_val_t *, size_t, wasmtime_component_val_t *, size_t);
+                                           const wasmtime_component_val_t *, size_t, wasmtime_component_val_t *,
+                                           size_t);
 
 static mck_wasmtime_api w;
 static instantiate_function instantiate;
@@ -37,26 +38,32 @@ typedef struct {
     bool async, epoch;
 } guest;
 
-static void check(wasmtime_error_t *error, const char *what) {
-    if (!error) return;
+static void check(wasmtime_error_t *error, const char *what)
+{
+    if (!error)
+        return;
     wasm_byte_vec_t text;
     w.error_message(error, &text);
     fprintf(stderr, "bare_capi: %s: %.*s\n", what, (int)text.size, text.data);
     exit(1);
 }
 
-static void finish(wasmtime_call_future_t *future) {
-    while (!w.call_future_poll(future)) {}
+static void finish(wasmtime_call_future_t *future)
+{
+    while (!w.call_future_poll(future)) {
+    }
     w.call_future_delete(future);
 }
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static guest open_guest(const char *path, const char *name, bool async, bool epoch) {
+static guest open_guest(const char *path, const char *name, bool async, bool epoch)
+{
     static uint8_t bytes[1 << 20];
     FILE *file = fopen(path, "rb");
     size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
@@ -89,7 +96,8 @@ static guest open_guest(const char *path, const char *name, bool async, bool epo
     return g;
 }
 
-static void close_guest(guest *g) {
+static void close_guest(guest *g)
+{
     w.component_export_index_delete(g->function);
     w.component_linker_delete(g->linker);
     w.component_delete(g->component);
@@ -97,7 +105,8 @@ static void close_guest(guest *g) {
 }
 
 /* One fresh call; the fuel it used. */
-static uint64_t call(const guest *g, wasmtime_component_val_t *arguments, size_t count, int32_t expected) {
+static uint64_t call(const guest *g, wasmtime_component_val_t *arguments, size_t count, int32_t expected)
+{
     const uint64_t given = (uint64_t)1 << 40;
     uint64_t left = 0;
     wasmtime_store_t *store = w.store_new(g->engine, NULL, NULL);
@@ -112,13 +121,16 @@ static uint64_t call(const guest *g, wasmtime_component_val_t *arguments, size_t
         (void)w.context_epoch_deadline_async_yield_and_update(context, 1); /* declared with a result, gives none */
         finish(w.component_linker_instantiate_async(g->linker, context, g->component, &instance, &error));
         check(error, "instantiate");
-        if (!w.component_instance_get_func(&instance, context, g->function, &function)) exit(1);
+        if (!w.component_instance_get_func(&instance, context, g->function, &function))
+            exit(1);
         finish(w.component_func_call_async(&function, context, arguments, count, &result, 1, &error));
         check(error, "call");
     } else {
-        if (g->epoch) w.context_set_epoch_deadline(context, 1);
+        if (g->epoch)
+            w.context_set_epoch_deadline(context, 1);
         check(instantiate(g->linker, context, g->component, &instance), "instantiate");
-        if (!w.component_instance_get_func(&instance, context, g->function, &function)) exit(1);
+        if (!w.component_instance_get_func(&instance, context, g->function, &function))
+            exit(1);
         check(call_plainly(&function, context, arguments, count, &result, 1), "call");
     }
     if (result.of.s32 != expected) {
@@ -130,12 +142,14 @@ static uint64_t call(const guest *g, wasmtime_component_val_t *arguments, size_t
     return given - left;
 }
 
-static int ascending(const void *a, const void *b) {
+static int ascending(const void *a, const void *b)
+{
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static double fresh(const char *path, bool async, long calls) {
+static double fresh(const char *path, bool async, long calls)
+{
     guest g = open_guest(path, "add", async, async);
     double batches[BATCHES];
     for (int batch = -1; batch < BATCHES; batch++) { /* the first one warms up */
@@ -145,14 +159,16 @@ static double fresh(const char *path, bool async, long calls) {
                                                      {.kind = WASMTIME_COMPONENT_S32, .of.s32 = 2}};
             call(&g, arguments, 2, i + 2);
         }
-        if (batch >= 0) batches[batch] = (now() - start) / (double)(calls / BATCHES);
+        if (batch >= 0)
+            batches[batch] = (now() - start) / (double)(calls / BATCHES);
     }
     close_guest(&g);
     qsort(batches, BATCHES, sizeof *batches, ascending);
     return (batches[BATCHES / 2 - 1] + batches[BATCHES / 2]) / 2;
 }
 
-static double spin(const char *path, bool async, bool epoch, uint32_t rounds, uint64_t *units) {
+static double spin(const char *path, bool async, bool epoch, uint32_t rounds, uint64_t *units)
+{
     guest g = open_guest(path, "spin", async, epoch);
     uint32_t expected = (uint32_t)((uint64_t)rounds * ((uint64_t)rounds + 1) / 2);
     wasmtime_component_val_t argument = {.kind = WASMTIME_COMPONENT_S32, .of.s32 = (int32_t)rounds};
@@ -161,14 +177,17 @@ static double spin(const char *path, bool async, bool epoch, uint32_t rounds, ui
         double start = now();
         *units = call(&g, &argument, 1, (int32_t)expected);
         double took = now() - start;
-        if (i == 0 || took < best) best = took;
+        if (i == 0 || took < best)
+            best = took;
     }
     close_guest(&g);
     return best;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 6) return 2;
+int main(int argc, char **argv)
+{
+    if (argc != 6)
+        return 2;
     char message[256];
     if (!mck_wasmtime_api_load(&w, argv[1], message, sizeof message)) {
         fprintf(stderr, "bare_capi: %s\n", message);
@@ -176,7 +195,8 @@ int main(int argc, char **argv) {
     }
     *(void **)&instantiate = dlsym(w.library, "wasmtime_component_linker_instantiate");
     *(void **)&call_plainly = dlsym(w.library, "wasmtime_component_func_call");
-    if (!instantiate || !call_plainly) return 1;
+    if (!instantiate || !call_plainly)
+        return 1;
     long calls = atol(argv[4]);
     uint32_t rounds = (uint32_t)atol(argv[5]);
     uint64_t units = 0;

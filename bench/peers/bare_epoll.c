@@ -29,9 +29,11 @@ static char answer[BUFFER];
 static size_t answer_size;
 
 /* Length of the first whole request in `bytes`, 0 while it is incomplete. */
-static size_t request_size(const char *bytes, size_t have) {
+static size_t request_size(const char *bytes, size_t have)
+{
     const char *end = memmem(bytes, have, "\r\n\r\n", 4);
-    if (!end) return 0;
+    if (!end)
+        return 0;
     size_t head = (size_t)(end - bytes) + 4;
     const char *mark = memmem(bytes, head, "Content-Length: ", 16);
     size_t whole = head + (mark ? strtoul(mark + 16, NULL, 10) : 0);
@@ -39,23 +41,29 @@ static size_t request_size(const char *bytes, size_t have) {
 }
 
 /* False: the connection has ended. */
-static int serve(int fd) {
+static int serve(int fd)
+{
     connection *c = connections[fd];
     ssize_t got = recv(fd, c->bytes + c->have, sizeof c->bytes - c->have, 0);
-    if (got <= 0) return 0;
+    if (got <= 0)
+        return 0;
     c->have += (size_t)got;
     for (size_t size; (size = request_size(c->bytes, c->have)) > 0;) {
         c->have -= size;
         memmove(c->bytes, c->bytes + size, c->have);
-        if (send(fd, answer, answer_size, MSG_NOSIGNAL) != (ssize_t)answer_size) return 0;
+        if (send(fd, answer, answer_size, MSG_NOSIGNAL) != (ssize_t)answer_size)
+            return 0;
     }
     return c->have < sizeof c->bytes;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 3) return 2;
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        return 2;
     FILE *file = fopen(argv[2], "rb");
-    if (!file) return 2;
+    if (!file)
+        return 2;
     answer_size = fread(answer, 1, sizeof answer, file);
     fclose(file);
 
@@ -63,7 +71,8 @@ int main(int argc, char **argv) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1024)) return 1;
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1024))
+        return 1;
 
     int poller = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, ready[256];
@@ -74,7 +83,8 @@ int main(int argc, char **argv) {
             int fd = ready[i].data.fd;
             if (fd == listener) {
                 int peer = accept(listener, NULL, NULL);
-                if (peer < 0) continue;
+                if (peer < 0)
+                    continue;
                 connection *fresh = peer < DESCRIPTORS ? calloc(1, sizeof *fresh) : NULL;
                 if (!fresh) {
                     close(peer);

@@ -1,6 +1,6 @@
-"""The floor for a cold start: an interpreter that imports uvloop, msgspec and orjson, opens wasmtime's library and answers a line.
+"""The floor for a cold start: an interpreter that imports uvloop, msgspec and orjson and opens wasmtime's library.
 
-bare_start.py LIBRARY - gives back the first line of its stdin.
+bare_start.py LIBRARY - gives back every line of its stdin.
 """
 
 import ctypes
@@ -12,6 +12,6 @@ import orjson
 import uvloop
 
 library = ctypes.CDLL(sys.argv[1])
-assert uvloop and msgspec and orjson and library
+assert all((uvloop, msgspec, orjson, library))
 while line := os.read(0, 1 << 16):
     os.write(1, line)

@@ -1,7 +1,7 @@
 """The ceiling for a Python process: uvloop, a protocol object, and one fixed answer for every complete request.
 
-bare_uvloop.py PORT ANSWER_FILE - the file holds a whole HTTP response, the very bytes mcpkit gives. No JSON is read: a request
-is complete when its head has ended and Content-Length bytes have followed.
+bare_uvloop.py PORT ANSWER_FILE - the file holds a whole HTTP response, the very bytes mcpkit gives. No JSON is read: a
+request is complete when its head has ended and Content-Length bytes have followed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The official Python SDK with a native `add` tool, set up for speed: stateless JSON answers, uvloop and httptools, no access log.
+"""The official Python SDK with a native `add` tool, set up for speed.
+
+Stateless JSON answers, uvloop and httptools, no access log.
 
 python_sdk.py http PORT | stdio
 """

@@ -1,7 +1,7 @@
 """The `wasmtime` Python package doing what mcpkit's engine does: a fresh, metered instance per call, through ctypes.
 
-wasmtime_package.py ADD.wasm CALLS - prints one JSON object: nanoseconds per call, the median of ten batches. `fresh` is store,
-fuel, instantiate, look up, call, read fuel, drop; `json` the same from JSON arguments to a JSON result, as a tool call is.
+wasmtime_package.py ADD.wasm CALLS - prints one JSON object: nanoseconds per call, the median of ten batches. `fresh` is
+store, fuel, instantiate, look up, call, read fuel, drop; `json` the same from JSON arguments to a JSON result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 from wasmtime import Config, Engine, Store
-from wasmtime.component import Component, Linker
+from wasmtime.component import Component, ExportIndex, Linker
 
 FUEL = 10**9
 BATCHES = 10
@@ -24,8 +24,9 @@ config.consume_fuel = True
 engine = Engine(config)
 component = Component(engine, Path(sys.argv[1]).read_bytes())
 linker = Linker(engine)
-index = component.get_export_index("add")
-assert index is not None
+found = component.get_export_index("add")
+assert found is not None
+index: ExportIndex = found
 
 
 def add(a: int, b: int) -> int:
