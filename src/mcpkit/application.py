@@ -1,0 +1,1 @@
+"""One server, whatever its transport: configuration, engine, tools and dispatcher joined."""

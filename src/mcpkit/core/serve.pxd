@@ -1,0 +1,133 @@
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from mcpkit.core.json cimport c_bool
+from mcpkit.core.rpc cimport mck_http_limits, mck_rpc_method, mck_rpc_method_from
+from mcpkit.core.wasm cimport Engine, Tool, mck_wasm_engine, mck_wasm_tool
+
+cdef extern from "mcpkit/serve.h" nogil:
+    const unsigned MCK_SERVE_REVISIONS
+
+    ctypedef struct mck_serve_server:
+        pass
+    ctypedef struct mck_serve_conn:
+        pass
+
+    ctypedef enum mck_serve_era:
+        MCK_SERVE_LEGACY
+        MCK_SERVE_MODERN
+
+    const char *mck_serve_revision_name(unsigned revision)
+    int mck_serve_revision_find(const uint8_t *name, size_t len)
+
+    ctypedef struct mck_serve_config:
+        mck_wasm_engine *engine
+        const char *path
+        const char *server_info
+        const char *const *hosts
+        size_t host_count
+        const char *const *origins
+        size_t origin_count
+        mck_http_limits http
+        size_t max_line
+        uint32_t max_depth
+        uint32_t max_sessions
+        uint64_t session_idle_ns
+        uint64_t read_timeout_ns
+        uint64_t idle_timeout_ns
+
+    mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
+    void mck_serve_server_delete(mck_serve_server *server)
+
+    ctypedef struct mck_serve_tool:
+        const char *name
+        size_t name_len
+        mck_wasm_tool *tool
+    c_bool mck_serve_set_tools(mck_serve_server *server, const mck_serve_tool *tools, size_t count)
+    c_bool mck_serve_set_static(mck_serve_server *server, mck_serve_era era, mck_rpc_method method, const uint8_t *result,
+                                size_t len)
+
+    ctypedef struct mck_serve_question:
+        mck_serve_era era
+        unsigned revision
+        const uint8_t *id
+        size_t id_len
+        const uint8_t *method
+        size_t method_len
+        const uint8_t *params
+        size_t params_len
+        const uint8_t *message
+        size_t message_len
+        const char *session
+        c_bool end_session
+
+    ctypedef enum mck_serve_reply_kind:
+        MCK_SERVE_RESULT
+        MCK_SERVE_ERROR
+        MCK_SERVE_ACCEPTED
+
+    ctypedef struct mck_serve_reply:
+        mck_serve_reply_kind kind
+        uint16_t status
+        const uint8_t *payload
+        size_t payload_len
+        int new_session
+        const uint8_t *cancel
+        size_t cancel_len
+
+    ctypedef enum mck_serve_event:
+        MCK_SERVE_IDLE
+        MCK_SERVE_ASK
+        MCK_SERVE_HANDOFF
+        MCK_SERVE_CLOSE
+        MCK_SERVE_LINGER
+
+    mck_serve_conn *mck_serve_conn_new(mck_serve_server *server, void *user, uint64_t now_ns)
+    void mck_serve_conn_delete(mck_serve_conn *conn)
+    void *mck_serve_conn_user(const mck_serve_conn *conn)
+    mck_serve_event mck_serve_conn_feed(mck_serve_conn *conn, const uint8_t *data, size_t len, uint64_t now_ns)
+    const mck_serve_question *mck_serve_conn_question(const mck_serve_conn *conn)
+    mck_serve_event mck_serve_conn_reply(mck_serve_conn *conn, const mck_serve_reply *reply)
+    const uint8_t *mck_serve_conn_rest(const mck_serve_conn *conn, size_t *len)
+    void mck_serve_conn_settle(mck_serve_conn *conn)
+    const uint8_t *mck_serve_conn_out(const mck_serve_conn *conn, size_t *len)
+    void mck_serve_conn_taken(mck_serve_conn *conn)
+    c_bool mck_serve_conn_is_full(const mck_serve_conn *conn)
+    mck_serve_conn *mck_serve_server_drain(mck_serve_server *server, mck_serve_event *event)
+    mck_serve_conn *mck_serve_server_expired(mck_serve_server *server, uint64_t now_ns)
+
+    ctypedef struct mck_serve_stats:
+        uint32_t connections
+        uint32_t sessions
+        uint32_t pending
+        uint64_t requests
+        uint64_t refused
+        uint64_t calls
+        uint64_t asked
+    void mck_serve_server_stats(const mck_serve_server *server, mck_serve_stats *out)
+
+    ctypedef struct mck_serve_stdio_hooks:
+        void *env
+        c_bool (*ask)(void *env, const mck_serve_question *question, mck_serve_reply *reply) noexcept
+        c_bool (*interrupted)(void *env) noexcept
+    int mck_serve_stdio(mck_serve_server *server, int in_fd, int out_fd, const mck_serve_stdio_hooks *hooks)
+
+
+cdef class Server:
+    cdef mck_serve_server *ptr
+    cdef Engine engine
+    cdef object ask, handoff, tools, error
+    cdef readonly set connections
+    cdef tuple last_reply
+
+    cdef bint answer(self, const mck_serve_question *question, mck_serve_reply *reply, str transport) except -1
+
+
+cdef class HttpProtocol:
+    cdef Server server
+    cdef mck_serve_conn *conn
+    cdef object transport, write
+    cdef bint held, crowded
+
+    cdef act(self, mck_serve_event event)
+    cdef flush(self)
+    cdef hand_off(self)
