@@ -62,7 +62,7 @@ run: examples ## the example server on 127.0.0.1:3000
 .PHONY: test ctest pytest check format bench fuzz sanitize
 test: ctest pytest ## every test: C, then Python
 
-ctest: $(STAMP)/venv ## the C tests, plain and under ASan and UBSan
+ctest: $(STAMP)/packages ## the C tests, plain and under ASan and UBSan
 	@$(PY) tools/ctest.py
 	@$(PY) tools/ctest.py --sanitize
 
@@ -84,7 +84,7 @@ format: $(STAMP)/group-lint ## rewrite the sources in the house style
 bench: examples $(STAMP)/group-bench ## the benchmarks, into bench/RESULTS.md
 	$(PY) -m bench
 
-fuzz: $(STAMP)/venv ## each libFuzzer target for FUZZ_SECONDS
+fuzz: $(STAMP)/packages ## each libFuzzer target for FUZZ_SECONDS
 	@$(PY) tools/ctest.py --fuzz $(FUZZ_SECONDS)
 
 SANITIZED := build/sanitize

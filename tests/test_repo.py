@@ -41,6 +41,8 @@ BARE_HEADERS = {
     *("float.h", "limits.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"),
     *("immintrin.h", "arm_neon.h", "wasm_simd128.h", "intrin.h"),
 }
+# Where a header's contract says that memory is taken, and nowhere else.
+ALLOCATING = {"cext/rpc/lines.c": "stdlib.h"}
 
 
 @cache
@@ -163,7 +165,7 @@ def test_bare_rooms_need_no_operating_system() -> None:
         wrong += [
             f"{name(path)}:{line}: {header}"
             for line, header in includes(path)
-            if header not in BARE_HEADERS | own and not header.startswith("mcpkit/")
+            if header not in BARE_HEADERS | own | {ALLOCATING.get(name(path))} and not header.startswith("mcpkit/")
         ]
     assert wrong == []
 

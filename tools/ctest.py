@@ -3,13 +3,15 @@
     python tools/ctest.py [--sanitize] [NAME...]          cext/tests/test_NAME.c
     python tools/ctest.py --fuzz SECONDS [NAME...]        cext/fuzz/fuzz_NAME.c, with clang's libFuzzer
 
-The first line of each file names the rooms it links: ``/* rooms: json rpc */``. A test passes when it returns 0.
+The first line of each file names the rooms it links: ``/* rooms: json rpc */``. A test passes when it returns 0;
+it may return 77, after saying why, where it cannot run, unless MCPKIT_NO_SKIPS=1.
 Kernel files get the flags of their instruction set from the table in setup.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import re
 import runpy
@@ -18,11 +20,15 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = runpy.run_path(str(ROOT / "setup.py"))
 INCLUDES = ["-Icext/include", "-Icext"]
+SKIPPED = 77  # what a test returns when it has said why it cannot run here
+MAY_SKIP = os.environ.get("MCPKIT_NO_SKIPS", "") in ("", "0")
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 def rooms_of(test: Path) -> list[str]:
@@ -51,13 +57,42 @@ def objects(sources: list[Path], out: Path, compiler: list[str], flags: list[str
         return list(pool.map(compile_, sources))
 
 
-def program(test: Path, out: Path, compiler: list[str], flags: list[str]) -> Path:
+def program(test: Path, out: Path, compiler: list[str], flags: list[str]) -> Path | None:
+    """Compile and link one test; None when the compiler refused (it has said why)."""
     sources = [test, *(c for room in rooms_of(test) for c in sorted((ROOT / "cext" / room).glob("*.c")))]
     linked = out / test.stem
     libraries = ["-ldl", "-lpthread", "-lm"] if sys.platform == "linux" else []
-    command = [*compiler, *flags, *objects(sources, out, compiler, flags), "-o", str(linked), *libraries]
-    subprocess.run(command, cwd=ROOT, check=True)
+    try:
+        command = [*compiler, *flags, *objects(sources, out, compiler, flags), "-o", str(linked), *libraries]
+        subprocess.run(command, cwd=ROOT, check=True)
+    except subprocess.CalledProcessError:
+        return None
     return linked
+
+
+@cache
+def environment() -> dict[str, str]:
+    """What test programs are started with: MCPKIT_WASMTIME names the library of the wasmtime package that is installed."""
+    variables = dict(os.environ)
+    package = importlib.util.find_spec("wasmtime")
+    for folder in package.submodule_search_locations or [] if package else []:
+        for library in Path(folder).glob("*/_*wasmtime.*"):
+            variables.setdefault("MCPKIT_WASMTIME", str(library))
+    return variables
+
+
+def passes(test: Path, linked: Path | None, arguments: list[str], kind: str) -> bool:
+    code = subprocess.run([linked, *arguments], cwd=ROOT, check=False, env=environment()).returncode if linked else None
+    outcome = {None: "does not build", 0: "ok", SKIPPED: "skipped"}.get(code, f"FAILED with {code}")
+    print(f"{outcome}: {test.relative_to(ROOT)} ({kind})", flush=True)
+    return code == 0 or (code == SKIPPED and MAY_SKIP)
+
+
+def sanitizers_work(compiler: list[str], out: Path) -> bool:
+    out.mkdir(parents=True, exist_ok=True)
+    command = [*compiler, "-fsanitize=address,undefined", "-x", "c", "-", "-o", str(out / "probe")]
+    probe = subprocess.run(command, input=b"int main(void){return 0;}", check=False, stderr=subprocess.DEVNULL)
+    return probe.returncode == 0
 
 
 def chosen(folder: str, names: list[str]) -> list[Path]:
@@ -67,37 +102,33 @@ def chosen(folder: str, names: list[str]) -> list[Path]:
     return sorted((ROOT / "cext" / folder).glob(f"{prefix}*.c"))
 
 
-def run_tests(names: list[str], sanitize: bool) -> int:
+def run_tests(names: list[str], sanitize: bool) -> bool:
     compiler = shlex.split(os.environ.get("CC", "cc"))
-    flags, kind = ["-std=c11", "-O2", "-g"], "plain"
+    flags, kind, out = ["-std=c11", "-O2", "-g"], "plain", ROOT / "build" / "ctest"
     if sanitize:
-        flags += ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-        kind = "address and undefined behaviour sanitizers"
-    out = ROOT / "build" / ("ctest-sanitize" if sanitize else "ctest")
-    failed = 0
-    for test in chosen("tests", names):
-        code = subprocess.run([program(test, out, compiler, flags)], cwd=ROOT, check=False).returncode
-        print(f"{'ok  ' if code == 0 else 'FAIL'} {test.relative_to(ROOT)} ({kind})", flush=True)
-        failed += code != 0
-    return failed
+        flags = ["-std=c11", "-O1", "-g", "-fno-omit-frame-pointer", *SANITIZE]
+        kind, out = "with ASan and UBSan", ROOT / "build" / "ctest-sanitize"
+        if not sanitizers_work(compiler, out):
+            print("skipped: the sanitizers' libraries (libasan, libubsan) do not come with this compiler")
+            return MAY_SKIP
+    results = [passes(test, program(test, out, compiler, flags), [], kind) for test in chosen("tests", names)]
+    return all(results)
 
 
-def run_fuzzers(names: list[str], seconds: int) -> int:
+def run_fuzzers(names: list[str], seconds: int) -> bool:
     clang = os.environ.get("CLANG") or next(filter(None, map(shutil.which, ["clang", "clang-19", "clang-14"])), None)
     if clang is None:
         sys.exit("fuzzing needs clang with libFuzzer: apt-get install -y clang")
-    flags = ["-std=c11", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
-    out, failed = ROOT / "build" / "fuzz", 0
+    out, results = ROOT / "build" / "fuzz", []
     for target in chosen("fuzz", names):
-        fuzzer = program(target, out, [clang], flags)
         corpus = out / "corpus" / target.stem
         corpus.mkdir(parents=True, exist_ok=True)
-        seeds = [str(p) for p in [ROOT / "cext" / "fuzz" / "seeds" / target.stem.removeprefix("fuzz_")] if p.is_dir()]
-        limits = [f"-max_total_time={seconds}", "-print_final_stats=0", f"-artifact_prefix={out}/", "-verbosity=0"]
-        code = subprocess.run([fuzzer, *limits, str(corpus), *seeds], cwd=ROOT, check=False).returncode
-        print(f"{'ok  ' if code == 0 else 'FAIL'} {target.relative_to(ROOT)} ({seconds} s)", flush=True)
-        failed += code != 0
-    return failed
+        seeds = ROOT / "cext" / "fuzz" / "seeds" / target.stem.removeprefix("fuzz_")
+        arguments = [f"-max_total_time={seconds}", "-verbosity=0", f"-artifact_prefix={out}/", str(corpus)]
+        arguments += [str(seeds)] if seeds.is_dir() else []
+        flags = ["-std=c11", "-O1", "-g", "-fsanitize=fuzzer", *SANITIZE]
+        results.append(passes(target, program(target, out, [clang], flags), arguments, f"fuzzed for {seconds} s"))
+    return all(results)
 
 
 def main() -> None:
@@ -107,8 +138,8 @@ def main() -> None:
     parser.add_argument("--fuzz", type=int, metavar="SECONDS", help="fuzz each target that long instead")
     options = parser.parse_args()
     os.chdir(ROOT)
-    failed = run_fuzzers(options.names, options.fuzz) if options.fuzz else run_tests(options.names, options.sanitize)
-    sys.exit(1 if failed else 0)
+    passed = run_fuzzers(options.names, options.fuzz) if options.fuzz else run_tests(options.names, options.sanitize)
+    sys.exit(0 if passed else 1)
 
 
 if __name__ == "__main__":
