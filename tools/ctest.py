@@ -72,7 +72,7 @@ def program(test: Path, out: Path, compiler: list[str], flags: list[str]) -> Pat
 
 @cache
 def environment() -> dict[str, str]:
-    """What test programs are started with: MCPKIT_WASMTIME names the library of the wasmtime package that is installed."""
+    """What test programs are started with: MCPKIT_WASMTIME names the library of the installed wasmtime package."""
     variables = dict(os.environ)
     package = importlib.util.find_spec("wasmtime")
     for folder in package.submodule_search_locations or [] if package else []:
