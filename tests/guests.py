@@ -14,12 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "tests" / "guests"
 BUILD = ROOT / "build" / "guests"
-sys.path.append(str(ROOT / "examples"))
+sys.path.append(str(ROOT / "examples"))  # the guests are made with the examples' tool chain
 
-import build as examples  # noqa: E402
-from toolchain.component import componentize  # noqa: E402
+from toolchain import component, tools, wit  # noqa: E402
 from toolchain.store import build_once, content_key  # noqa: E402
-from toolchain.wit import parse  # noqa: E402
 from toolchain.zig import COMMAND, FREESTANDING, compile_c  # noqa: E402
 
 INCLUDE = ROOT / "examples" / "include"
@@ -27,8 +25,8 @@ INCLUDE = ROOT / "examples" / "include"
 
 def build(name: str) -> Path:
     """The guest's file, built where needed. Several processes may ask at once."""
-    if name in examples.TOOLS:
-        return examples.build(name)
+    if name in tools.TOOLS:
+        return tools.build(name)
     sources = sorted(SOURCES.glob(f"{name}.*"))
     if not sources:
         raise LookupError(f"no guest is called {name!r} in {SOURCES}")
@@ -38,20 +36,20 @@ def build(name: str) -> Path:
     return output
 
 
-def text(name: str) -> str:
+def source(name: str) -> str:
     """The source of a guest that is written in the text format."""
     return (SOURCES / f"{name}.wat").read_text(encoding="utf-8")
 
 
 def _make(name: str, output: Path) -> None:
-    wat, wit, c = (SOURCES / f"{name}.{kind}" for kind in ("wat", "wit", "c"))
+    wat, text, c = (SOURCES / f"{name}.{kind}" for kind in ("wat", "wit", "c"))
     if wat.is_file():
         import wasmtime
 
         output.write_bytes(wasmtime.wat2wasm(wat.read_text(encoding="utf-8")))
-    elif wit.is_file():
+    elif text.is_file():
         core = output.with_suffix(".core.wasm")
         compile_c([c], core, FREESTANDING, include=[INCLUDE])
-        output.write_bytes(componentize(core.read_bytes(), parse(wit.read_text(encoding="utf-8"))))
+        output.write_bytes(component.componentize(core.read_bytes(), wit.parse(text.read_text(encoding="utf-8"))))
     else:
         compile_c([c], output, COMMAND)
