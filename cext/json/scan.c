@@ -4,27 +4,28 @@
 
 #define MAX_DEPTH 1024u /* what the bits of read_nested hold, whatever the caller allows */
 
-/* A place in the text; the helpers below move `pos` and leave it at the fault when they refuse. */
+/* How far a helper came (to the fault when it refuses) and with what result: both come back in one register. Places are passed
+ * on as plain numbers, never as part of a struct in memory: reading a pair of fields of which one was just written stalls. */
 typedef struct {
-    const uint8_t *data;
-    uint32_t pos, len;
-    const mck_json_kernels *kernels;
-} text;
+    uint32_t pos;
+    mck_json_status status;
+} step;
 
-static inline text text_of(const mck_json_cursor *c)
+static inline step at(uint32_t pos, mck_json_status status)
 {
-    return (text){c->data, c->pos, c->len, c->kernels};
+    return (step){pos, status};
 }
 
-static inline void skip_space(text *t)
+static inline uint32_t skip_space(const uint8_t *data, uint32_t pos, uint32_t len)
 {
-    while (t->pos < t->len) {
-        uint8_t b = t->data[t->pos];
+    while (pos < len) {
+        uint8_t b = data[pos];
         if (b > 0x20 || (b != ' ' && b != '\n' && b != '\r' && b != '\t')) {
-            return;
+            break;
         }
-        t->pos++;
+        pos++;
     }
+    return pos;
 }
 
 static inline int hex_value(uint8_t b)
@@ -37,14 +38,14 @@ static inline int hex_value(uint8_t b)
 }
 
 /* Four hexadecimal digits at `pos`; -1 when they are not, -2 when the text ends first. */
-static int32_t read_hex4(const text *t, uint32_t pos)
+static int32_t read_hex4(const uint8_t *data, uint32_t pos, uint32_t len)
 {
     int32_t value = 0;
     for (uint32_t i = 0; i < 4; i++) {
-        if (pos + i >= t->len) {
+        if (pos + i >= len) {
             return -2;
         }
-        int digit = hex_value(t->data[pos + i]);
+        int digit = hex_value(data[pos + i]);
         if (digit < 0) {
             return -1;
         }
@@ -53,15 +54,14 @@ static int32_t read_hex4(const text *t, uint32_t pos)
     return value;
 }
 
-/* At a backslash. */
-static mck_json_status read_escape(text *t)
+/* At a backslash, which is where a fault is said to be. */
+static step read_escape(const uint8_t *data, uint32_t pos, uint32_t len)
 {
-    uint32_t p = t->pos + 1;
-    if (p >= t->len) {
-        t->pos = t->len;
-        return MCK_JSON_E_EOF;
+    uint32_t p = pos + 1;
+    if (p >= len) {
+        return at(len, MCK_JSON_E_EOF);
     }
-    switch (t->data[p]) {
+    switch (data[p]) {
     case '"':
     case '\\':
     case '/':
@@ -69,20 +69,20 @@ static mck_json_status read_escape(text *t)
     case 'f':
     case 'n':
     case 'r':
-    case 't': t->pos = p + 1; return MCK_JSON_OK;
+    case 't': return at(p + 1, MCK_JSON_OK);
     case 'u': break;
-    default: return MCK_JSON_E_STRING;
+    default: return at(pos, MCK_JSON_E_STRING);
     }
-    int32_t unit = read_hex4(t, p + 1);
+    int32_t unit = read_hex4(data, p + 1, len);
     if (unit >= 0xd800 && unit <= 0xdbff) {
         p += 5;
-        if (p >= t->len || (t->data[p] == '\\' && p + 1 >= t->len)) {
+        if (p >= len || (data[p] == '\\' && p + 1 >= len)) {
             unit = -2;
-        } else if (t->data[p] != '\\' || t->data[p + 1] != 'u') {
+        } else if (data[p] != '\\' || data[p + 1] != 'u') {
             unit = -1;
         } else {
             p++;
-            unit = read_hex4(t, p + 1);
+            unit = read_hex4(data, p + 1, len);
             if (unit >= 0 && (unit < 0xdc00 || unit > 0xdfff)) {
                 unit = -1;
             }
@@ -91,59 +91,58 @@ static mck_json_status read_escape(text *t)
         unit = -1;
     }
     if (unit == -2) {
-        t->pos = t->len;
-        return MCK_JSON_E_EOF;
+        return at(len, MCK_JSON_E_EOF);
     }
-    if (unit < 0) {
-        return MCK_JSON_E_STRING;
-    }
-    t->pos = p + 5;
-    return MCK_JSON_OK;
+    return unit < 0 ? at(pos, MCK_JSON_E_STRING) : at(p + 5, MCK_JSON_OK);
 }
 
-/* Past the opening quote; goes on to just after the closing one. */
-static inline mck_json_status read_string(text *t, bool *escaped)
+/* The rest of a string that is long, or has more in it than plain ASCII. */
+static step read_string_slowly(const uint8_t *data, uint32_t pos, uint32_t len, const mck_json_kernels *kernels,
+                               bool *escaped)
+{
+    for (;;) {
+        pos = kernels->string_run(data, pos, len);
+        do {
+            if (pos >= len) {
+                return at(len, MCK_JSON_E_EOF);
+            }
+            uint8_t b = data[pos];
+            if (b == '"') {
+                return at(pos + 1, MCK_JSON_OK);
+            }
+            if (b == '\\') {
+                *escaped = true;
+                step escape = read_escape(data, pos, len);
+                if (escape.status != MCK_JSON_OK) {
+                    return escape;
+                }
+                pos = escape.pos;
+            } else if (b >= 0x80) {
+                /* A quote, a backslash or a control character stands inside no sequence: the part before it is checked alone. */
+                uint32_t end = mck_special_run(data, pos, len);
+                pos = kernels->utf8_run(data, pos, end);
+                if (pos != end) {
+                    return at(pos, MCK_JSON_E_UTF8);
+                }
+            } else {
+                return at(pos, MCK_JSON_E_STRING);
+            }
+        } while (mck_plain_start(data, &pos, len));
+    }
+}
+
+/* Past the opening quote; goes on to just after the closing one. Most keys and names never leave these lines. */
+static inline step read_string(const uint8_t *data, uint32_t pos, uint32_t len, const mck_json_kernels *kernels,
+                               bool *escaped)
 {
     *escaped = false;
-    for (;;) {
-        /* Most keys and names end within sixteen bytes: those never pay for a call. */
-        uint64_t mask = 0;
-        for (int i = 0; i < 2 && t->len - t->pos >= 8; i++) {
-            mask = mck_plain_end_mask(mck_load64(t->data + t->pos));
-            if (mask) {
-                t->pos += mck_lowest_bit(mask) / 8;
-                break;
-            }
-            t->pos += 8;
-        }
-        if (!mask) {
-            t->pos = t->kernels->string_run(t->data, t->pos, t->len);
-            if (t->pos >= t->len) {
-                return MCK_JSON_E_EOF;
-            }
-        }
-        uint8_t b = t->data[t->pos];
-        if (b == '"') {
-            t->pos++;
-            return MCK_JSON_OK;
-        }
-        if (b == '\\') {
-            *escaped = true;
-            mck_json_status status = read_escape(t);
-            if (status != MCK_JSON_OK) {
-                return status;
-            }
-        } else if (b >= 0x80) {
-            /* A quote, a backslash or a control character can stand inside no sequence, so the part before it is checked alone. */
-            uint32_t end = mck_special_run(t->data, t->pos, t->len);
-            t->pos = t->kernels->utf8_run(t->data, t->pos, end);
-            if (t->pos != end) {
-                return MCK_JSON_E_UTF8;
-            }
-        } else {
-            return MCK_JSON_E_STRING;
-        }
+    if (mck_plain_start(data, &pos, len) && data[pos] == '"') {
+        return at(pos + 1, MCK_JSON_OK);
     }
+    bool found = false;
+    step string = read_string_slowly(data, pos, len, kernels, &found);
+    *escaped = found;
+    return string;
 }
 
 static inline bool is_digit(uint8_t b)
@@ -152,115 +151,106 @@ static inline bool is_digit(uint8_t b)
 }
 
 /* At least one digit. */
-static inline mck_json_status read_digits(text *t)
+static inline step read_digits(const uint8_t *data, uint32_t pos, uint32_t len)
 {
-    uint32_t start = t->pos;
-    while (t->pos < t->len && is_digit(t->data[t->pos])) {
-        t->pos++;
+    uint32_t start = pos;
+    while (pos < len && is_digit(data[pos])) {
+        pos++;
     }
-    if (t->pos > start) {
-        return MCK_JSON_OK;
+    return at(pos, pos > start ? MCK_JSON_OK : pos < len ? MCK_JSON_E_NUMBER : MCK_JSON_E_EOF);
+}
+
+/* After the integer part. */
+static step read_fraction(const uint8_t *data, uint32_t pos, uint32_t len)
+{
+    if (data[pos] == '.') {
+        step digits = read_digits(data, pos + 1, len);
+        if (digits.status != MCK_JSON_OK) {
+            return digits;
+        }
+        pos = digits.pos;
     }
-    return t->pos < t->len ? MCK_JSON_E_NUMBER : MCK_JSON_E_EOF;
+    if (pos < len && (data[pos] | 0x20) == 'e') {
+        pos++;
+        if (pos < len && (data[pos] == '+' || data[pos] == '-')) {
+            pos++;
+        }
+        return read_digits(data, pos, len);
+    }
+    return at(pos, MCK_JSON_OK);
 }
 
 /* At '-' or a digit. */
-static inline mck_json_status read_number(text *t, bool *integral)
+static inline step read_number(const uint8_t *data, uint32_t pos, uint32_t len, bool *integral)
 {
-    mck_json_status status;
     *integral = true;
-    if (t->data[t->pos] == '-') {
-        t->pos++;
+    pos += data[pos] == '-';
+    step digits = read_digits(data, pos, len);
+    if (digits.status != MCK_JSON_OK) {
+        return digits;
     }
-    if (t->pos < t->len && t->data[t->pos] == '0') {
-        t->pos++;
-        if (t->pos < t->len && is_digit(t->data[t->pos])) {
-            return MCK_JSON_E_NUMBER;
-        }
-    } else if ((status = read_digits(t)) != MCK_JSON_OK) {
-        return status;
+    if (data[pos] == '0' && digits.pos > pos + 1) {
+        return at(pos + 1, MCK_JSON_E_NUMBER);
     }
-    if (t->pos < t->len && t->data[t->pos] == '.') {
+    pos = digits.pos;
+    if (pos < len && (data[pos] == '.' || (data[pos] | 0x20) == 'e')) {
         *integral = false;
-        t->pos++;
-        if ((status = read_digits(t)) != MCK_JSON_OK) {
-            return status;
-        }
+        return read_fraction(data, pos, len);
     }
-    if (t->pos < t->len && (t->data[t->pos] | 0x20) == 'e') {
-        *integral = false;
-        t->pos++;
-        if (t->pos < t->len && (t->data[t->pos] == '+' || t->data[t->pos] == '-')) {
-            t->pos++;
-        }
-        return read_digits(t);
-    }
-    return MCK_JSON_OK;
+    return digits;
 }
 
-static inline mck_json_status read_literal(text *t, const char *word, uint32_t n)
+static inline step read_literal(const uint8_t *data, uint32_t pos, uint32_t len, const char *word, uint32_t n)
 {
-    if (t->len - t->pos >= n && memcmp(t->data + t->pos, word, n) == 0) {
-        t->pos += n;
-        return MCK_JSON_OK;
+    if (len - pos >= n && memcmp(data + pos, word, n) == 0) {
+        return at(pos + n, MCK_JSON_OK);
     }
-    for (uint32_t i = 0; i < n; i++, t->pos++) {
-        if (t->pos >= t->len) {
-            return MCK_JSON_E_EOF;
-        }
-        if (t->data[t->pos] != (uint8_t)word[i]) {
-            break;
-        }
+    for (uint32_t i = 0; i < n && pos < len && data[pos] == (uint8_t)word[i]; i++) {
+        pos++;
     }
-    return MCK_JSON_E_SYNTAX;
+    return at(pos, pos < len ? MCK_JSON_E_SYNTAX : MCK_JSON_E_EOF);
 }
 
 /* At an opening bracket, with `room` more levels allowed; goes on to just after the closing one. */
-static mck_json_status read_nested(text *t, uint32_t room)
+static step read_nested(const uint8_t *data, uint32_t pos, uint32_t len, const mck_json_kernels *kernels, uint32_t room)
 {
     uint64_t objects[MAX_DEPTH / 64]; /* bit n: level n is an object */
     uint32_t level = 0;
-    mck_json_status status;
+    step next;
     bool flag;
 
 value:
-    skip_space(t);
-    if (t->pos >= t->len) {
-        return MCK_JSON_E_EOF;
+    pos = skip_space(data, pos, len);
+    if (pos >= len) {
+        return at(pos, MCK_JSON_E_EOF);
     }
-    switch (t->data[t->pos]) {
-    case '"':
-        t->pos++;
-        status = read_string(t, &flag);
-        break;
+    switch (data[pos]) {
+    case '"': next = read_string(data, pos + 1, len, kernels, &flag); break;
     case '{':
     case '[': {
-        bool object = t->data[t->pos] == '{';
+        bool object = data[pos] == '{';
         if (level >= room) {
-            return MCK_JSON_E_DEPTH;
+            return at(pos, MCK_JSON_E_DEPTH);
         }
         uint64_t lower = level % 64 ? objects[level / 64] & (((uint64_t)1 << (level % 64)) - 1) : 0;
         objects[level / 64] = lower | (uint64_t)object << (level % 64);
-        level++;
-        t->pos++;
-        skip_space(t);
-        if (t->pos >= t->len) {
-            return MCK_JSON_E_EOF;
+        pos = skip_space(data, pos + 1, len);
+        if (pos >= len) {
+            return at(pos, MCK_JSON_E_EOF);
         }
-        if (t->data[t->pos] == (object ? '}' : ']')) {
-            t->pos++;
-            level--;
-            status = MCK_JSON_OK;
+        if (data[pos] == (object ? '}' : ']')) {
+            next = at(pos + 1, MCK_JSON_OK);
             break;
         }
+        level++;
         if (object) {
             goto key;
         }
         goto value;
     }
-    case 't': status = read_literal(t, "true", 4); break;
-    case 'f': status = read_literal(t, "false", 5); break;
-    case 'n': status = read_literal(t, "null", 4); break;
+    case 't': next = read_literal(data, pos, len, "true", 4); break;
+    case 'f': next = read_literal(data, pos, len, "false", 5); break;
+    case 'n': next = read_literal(data, pos, len, "null", 4); break;
     case '-':
     case '0':
     case '1':
@@ -271,58 +261,58 @@ value:
     case '6':
     case '7':
     case '8':
-    case '9': status = read_number(t, &flag); break;
-    default: return MCK_JSON_E_SYNTAX;
+    case '9': next = read_number(data, pos, len, &flag); break;
+    default: return at(pos, MCK_JSON_E_SYNTAX);
     }
-    if (status != MCK_JSON_OK) {
-        return status;
+    if (next.status != MCK_JSON_OK) {
+        return next;
     }
+    pos = next.pos;
 
     for (;;) {
         if (level == 0) {
-            return MCK_JSON_OK;
+            return at(pos, MCK_JSON_OK);
         }
-        skip_space(t);
-        if (t->pos >= t->len) {
-            return MCK_JSON_E_EOF;
+        pos = skip_space(data, pos, len);
+        if (pos >= len) {
+            return at(pos, MCK_JSON_E_EOF);
         }
         bool object = (objects[(level - 1) / 64] >> ((level - 1) % 64)) & 1u;
-        uint8_t b = t->data[t->pos];
+        uint8_t b = data[pos];
         if (b == ',') {
-            t->pos++;
+            pos++;
             if (object) {
                 goto key;
             }
             goto value;
         }
         if (b != (object ? '}' : ']')) {
-            return MCK_JSON_E_SYNTAX;
+            return at(pos, MCK_JSON_E_SYNTAX);
         }
-        t->pos++;
+        pos++;
         level--;
     }
 
 key:
-    skip_space(t);
-    if (t->pos >= t->len) {
-        return MCK_JSON_E_EOF;
+    pos = skip_space(data, pos, len);
+    if (pos >= len) {
+        return at(pos, MCK_JSON_E_EOF);
     }
-    if (t->data[t->pos] != '"') {
-        return MCK_JSON_E_SYNTAX;
+    if (data[pos] != '"') {
+        return at(pos, MCK_JSON_E_SYNTAX);
     }
-    t->pos++;
-    status = read_string(t, &flag);
-    if (status != MCK_JSON_OK) {
-        return status;
+    next = read_string(data, pos + 1, len, kernels, &flag);
+    if (next.status != MCK_JSON_OK) {
+        return next;
     }
-    skip_space(t);
-    if (t->pos >= t->len) {
-        return MCK_JSON_E_EOF;
+    pos = skip_space(data, next.pos, len);
+    if (pos >= len) {
+        return at(pos, MCK_JSON_E_EOF);
     }
-    if (t->data[t->pos] != ':') {
-        return MCK_JSON_E_SYNTAX;
+    if (data[pos] != ':') {
+        return at(pos, MCK_JSON_E_SYNTAX);
     }
-    t->pos++;
+    pos++;
     goto value;
 }
 
@@ -339,64 +329,69 @@ mck_json_status mck_json_open(mck_json_cursor *c, const uint8_t *data, size_t le
     return fits ? MCK_JSON_OK : MCK_JSON_E_LENGTH;
 }
 
+/* Pass over white space; E_EOF when nothing else is left. */
+static inline mck_json_status to_value(mck_json_cursor *c)
+{
+    c->pos = skip_space(c->data, c->pos, c->len);
+    return c->pos < c->len ? MCK_JSON_OK : MCK_JSON_E_EOF;
+}
+
 mck_json_status mck_json_read(mck_json_cursor *c, mck_json_value *out)
 {
-    text t = text_of(c);
-    mck_json_status status;
+    const uint8_t *data = c->data;
+    uint32_t len = c->len;
+    uint32_t pos = skip_space(data, c->pos, len);
+    step next;
     out->escaped = false;
     out->integral = false;
-    skip_space(&t);
-    out->span.start = t.pos;
-    if (t.pos >= t.len) {
-        c->pos = t.pos;
+    out->span.start = pos;
+    if (pos >= len) {
+        c->pos = pos;
         return MCK_JSON_E_EOF;
     }
-    uint8_t b = t.data[t.pos];
+    uint8_t b = data[pos];
     switch (b) {
     case '"':
         out->kind = MCK_JSON_STRING;
-        t.pos++;
-        out->span.start = t.pos;
-        status = read_string(&t, &out->escaped);
-        c->pos = t.pos;
-        out->span.end = t.pos - 1;
-        return status;
+        out->span.start = pos + 1;
+        next = read_string(data, pos + 1, len, c->kernels, &out->escaped);
+        out->span.end = next.pos - 1;
+        c->pos = next.pos;
+        return next.status;
     case '{':
     case '[':
         out->kind = b == '{' ? MCK_JSON_OBJECT : MCK_JSON_ARRAY;
-        status = read_nested(&t, c->max_depth - c->depth);
+        next = read_nested(data, pos, len, c->kernels, c->max_depth - c->depth);
         break;
     case 't':
         out->kind = MCK_JSON_TRUE;
-        status = read_literal(&t, "true", 4);
+        next = read_literal(data, pos, len, "true", 4);
         break;
     case 'f':
         out->kind = MCK_JSON_FALSE;
-        status = read_literal(&t, "false", 5);
+        next = read_literal(data, pos, len, "false", 5);
         break;
     case 'n':
         out->kind = MCK_JSON_NULL;
-        status = read_literal(&t, "null", 4);
+        next = read_literal(data, pos, len, "null", 4);
         break;
     default:
         out->kind = MCK_JSON_NUMBER;
-        status = b == '-' || is_digit(b) ? read_number(&t, &out->integral) : MCK_JSON_E_SYNTAX;
+        next = b == '-' || is_digit(b) ? read_number(data, pos, len, &out->integral) : at(pos, MCK_JSON_E_SYNTAX);
         break;
     }
-    out->span.end = t.pos;
-    c->pos = t.pos;
-    return status;
+    out->span.end = next.pos;
+    c->pos = next.pos;
+    return next.status;
 }
 
 mck_json_status mck_json_peek(mck_json_cursor *c, mck_json_kind *out)
 {
-    text t = text_of(c);
-    skip_space(&t);
-    c->pos = t.pos;
-    if (t.pos >= t.len) {
-        return MCK_JSON_E_EOF;
+    mck_json_status status = to_value(c);
+    if (status != MCK_JSON_OK) {
+        return status;
     }
-    uint8_t b = t.data[t.pos];
+    uint8_t b = c->data[c->pos];
     switch (b) {
     case '"': *out = MCK_JSON_STRING; return MCK_JSON_OK;
     case '{': *out = MCK_JSON_OBJECT; return MCK_JSON_OK;
@@ -410,13 +405,11 @@ mck_json_status mck_json_peek(mck_json_cursor *c, mck_json_kind *out)
 
 static mck_json_status enter(mck_json_cursor *c, uint8_t bracket)
 {
-    text t = text_of(c);
-    skip_space(&t);
-    c->pos = t.pos;
-    if (t.pos >= t.len) {
-        return MCK_JSON_E_EOF;
+    mck_json_status status = to_value(c);
+    if (status != MCK_JSON_OK) {
+        return status;
     }
-    if (t.data[t.pos] != bracket) {
+    if (c->data[c->pos] != bracket) {
         return MCK_JSON_E_SYNTAX;
     }
     if (c->depth >= c->max_depth) {
@@ -438,86 +431,82 @@ mck_json_status mck_json_enter_array(mck_json_cursor *c)
 }
 
 /* Up to the next member or element, or past the closing bracket. */
-static inline mck_json_status next(mck_json_cursor *c, text *t, bool first, uint8_t closing, bool *more)
+static inline step next_in(mck_json_cursor *c, bool first, uint8_t closing, bool *more)
 {
+    const uint8_t *data = c->data;
+    uint32_t len = c->len;
+    uint32_t pos = skip_space(data, c->pos, len);
     *more = false;
-    skip_space(t);
-    if (t->pos >= t->len) {
-        return MCK_JSON_E_EOF;
+    if (pos >= len) {
+        return at(pos, MCK_JSON_E_EOF);
     }
-    uint8_t b = t->data[t->pos];
-    if (b == closing) {
+    if (data[pos] == closing) {
         if (c->depth > 0) {
             c->depth--;
         }
-        t->pos++;
-        return MCK_JSON_OK;
+        return at(pos + 1, MCK_JSON_OK);
     }
     if (!first) {
-        if (b != ',') {
-            return MCK_JSON_E_SYNTAX;
+        if (data[pos] != ',') {
+            return at(pos, MCK_JSON_E_SYNTAX);
         }
-        t->pos++;
-        skip_space(t);
-        if (t->pos >= t->len) {
-            return MCK_JSON_E_EOF;
+        pos = skip_space(data, pos + 1, len);
+        if (pos >= len) {
+            return at(pos, MCK_JSON_E_EOF);
         }
-        if (t->data[t->pos] == closing) {
-            return MCK_JSON_E_SYNTAX;
+        if (data[pos] == closing) {
+            return at(pos, MCK_JSON_E_SYNTAX);
         }
     }
     *more = true;
-    return MCK_JSON_OK;
+    return at(pos, MCK_JSON_OK);
 }
 
 mck_json_status mck_json_member(mck_json_cursor *c, bool first, mck_json_value *key, bool *more)
 {
-    text t = text_of(c);
-    mck_json_status status = next(c, &t, first, '}', more);
-    if (status != MCK_JSON_OK || !*more) {
-        c->pos = t.pos;
-        return status;
-    }
+    const uint8_t *data = c->data;
+    uint32_t len = c->len;
+    bool another;
+    step next = next_in(c, first, '}', &another);
     *more = false;
-    if (t.data[t.pos] != '"') {
-        c->pos = t.pos;
+    if (next.status != MCK_JSON_OK || !another) {
+        c->pos = next.pos;
+        return next.status;
+    }
+    if (data[next.pos] != '"') {
+        c->pos = next.pos;
         return MCK_JSON_E_SYNTAX;
     }
-    t.pos++;
     key->kind = MCK_JSON_STRING;
     key->integral = false;
-    key->span.start = t.pos;
-    status = read_string(&t, &key->escaped);
-    key->span.end = t.pos - 1;
-    if (status == MCK_JSON_OK) {
-        skip_space(&t);
-        if (t.pos >= t.len) {
-            status = MCK_JSON_E_EOF;
-        } else if (t.data[t.pos] != ':') {
-            status = MCK_JSON_E_SYNTAX;
+    key->span.start = next.pos + 1;
+    next = read_string(data, next.pos + 1, len, c->kernels, &key->escaped);
+    key->span.end = next.pos - 1;
+    if (next.status == MCK_JSON_OK) {
+        next.pos = skip_space(data, next.pos, len);
+        if (next.pos >= len) {
+            next.status = MCK_JSON_E_EOF;
+        } else if (data[next.pos] != ':') {
+            next.status = MCK_JSON_E_SYNTAX;
         } else {
-            t.pos++;
+            next.pos++;
             *more = true;
         }
     }
-    c->pos = t.pos;
-    return status;
+    c->pos = next.pos;
+    return next.status;
 }
 
 mck_json_status mck_json_element(mck_json_cursor *c, bool first, bool *more)
 {
-    text t = text_of(c);
-    mck_json_status status = next(c, &t, first, ']', more);
-    c->pos = t.pos;
-    return status;
+    step next = next_in(c, first, ']', more);
+    c->pos = next.pos;
+    return next.status;
 }
 
 mck_json_status mck_json_finish(mck_json_cursor *c)
 {
-    text t = text_of(c);
-    skip_space(&t);
-    c->pos = t.pos;
-    return t.pos == t.len ? MCK_JSON_OK : MCK_JSON_E_TRAILING;
+    return to_value(c) == MCK_JSON_OK ? MCK_JSON_E_TRAILING : MCK_JSON_OK;
 }
 
 mck_json_status mck_json_validate(const uint8_t *data, size_t len, uint32_t max_depth, const mck_json_kernels *kernels,

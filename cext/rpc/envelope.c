@@ -121,6 +121,75 @@ static mck_json_value *meta_slot(mck_rpc_envelope *e, const uint8_t *text, size_
 #undef SLOT
 }
 
+/*
+ * Compact messages spell their keys plainly. A comparison with the key that is probably there costs the processor a correct guess;
+ * looking for the key's end first would make everything after it wait. The offset of the key's quote when it may be one, else 0.
+ */
+static inline uint32_t compact_key(const mck_json_cursor *c, bool first)
+{
+    uint32_t pos = c->pos;
+    if (!first) {
+        if (pos >= c->len || c->data[pos] != ',') {
+            return 0;
+        }
+        pos++;
+    }
+    return c->len - pos >= 3 && c->data[pos] == '"' ? pos : 0;
+}
+
+static inline bool skip_text(mck_json_cursor *c, uint32_t pos, const char *text, uint32_t len)
+{
+    if (c->len - pos < len || memcmp(c->data + pos, text, len) != 0) {
+        return false;
+    }
+    c->pos = pos + len;
+    return true;
+}
+
+#define SKIP_KEY(c, pos, word) skip_text(c, pos, "\"" word "\":", sizeof(word) + 2)
+
+static inline top_key compact_top_key(mck_json_cursor *c, uint32_t pos)
+{
+    switch (c->data[pos + 1]) {
+    case 'j': return SKIP_KEY(c, pos, "jsonrpc") ? KEY_JSONRPC : KEY_UNKNOWN;
+    case 'i': return SKIP_KEY(c, pos, "id") ? KEY_ID : KEY_UNKNOWN;
+    case 'm': return SKIP_KEY(c, pos, "method") ? KEY_METHOD : KEY_UNKNOWN;
+    case 'p': return SKIP_KEY(c, pos, "params") ? KEY_PARAMS : KEY_UNKNOWN;
+    default: return KEY_UNKNOWN;
+    }
+}
+
+#define SLOT(word, member, bit)                                                                                        \
+    if (SKIP_KEY(c, pos, word)) {                                                                                      \
+        *flag = bit;                                                                                                   \
+        return &e->member;                                                                                             \
+    }
+
+static inline mck_json_value *compact_slot(mck_json_cursor *c, uint32_t pos, bool in_meta, mck_rpc_envelope *e,
+                                           uint32_t *flag)
+{
+    uint8_t initial = c->data[pos + 1];
+    if (in_meta) {
+        if (initial == 'i') {
+            SLOT("io.modelcontextprotocol/protocolVersion", protocol_version, MCK_RPC_HAS_PROTOCOL_VERSION)
+            SLOT("io.modelcontextprotocol/clientInfo", client_info, MCK_RPC_HAS_CLIENT_INFO)
+            SLOT("io.modelcontextprotocol/clientCapabilities", client_capabilities, MCK_RPC_HAS_CLIENT_CAPABILITIES)
+        } else if (initial == 'p') {
+            SLOT("progressToken", progress_token, MCK_RPC_HAS_PROGRESS_TOKEN)
+        }
+        return NULL;
+    }
+    switch (initial) {
+    case 'n': SLOT("name", name, MCK_RPC_HAS_NAME) break;
+    case 'a': SLOT("arguments", arguments, MCK_RPC_HAS_ARGUMENTS) break;
+    case '_': SLOT("_meta", meta, MCK_RPC_HAS_META) break;
+    case 'u': SLOT("uri", uri, MCK_RPC_HAS_URI) break;
+    default: break;
+    }
+    return NULL;
+}
+#undef SLOT
+
 /* Members of an object that stands next: params (with _meta inside it) or _meta. `span` receives its brackets too. */
 static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
 {
@@ -134,23 +203,27 @@ static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
     }
     span->start = c->pos - 1;
     for (bool first = true;; first = false) {
-        if ((status = mck_json_member(c, first, &key, &more)) != MCK_JSON_OK) {
-            return status;
+        uint32_t flag = 0, start = compact_key(c, first);
+        mck_json_value *slot = start ? compact_slot(c, start, in_meta, s->out, &flag) : NULL;
+        if (!slot) {
+            if ((status = mck_json_member(c, first, &key, &more)) != MCK_JSON_OK) {
+                return status;
+            }
+            if (!more) {
+                span->end = c->pos;
+                return MCK_JSON_OK;
+            }
+            uint8_t room[LONGEST_KEY];
+            size_t len;
+            const uint8_t *text = key_text(s, &key, room, &len);
+            slot = in_meta ? meta_slot(s->out, text, len, &flag) : params_slot(s->out, text, len, &flag);
+            start = key.span.start - 1;
         }
-        if (!more) {
-            span->end = c->pos;
-            return MCK_JSON_OK;
-        }
-        uint8_t room[LONGEST_KEY];
-        size_t len;
-        const uint8_t *text = key_text(s, &key, room, &len);
-        uint32_t flag = 0;
-        mck_json_value *slot = in_meta ? meta_slot(s->out, text, len, &flag) : params_slot(s->out, text, len, &flag);
         mck_json_value other;
         if (!slot) {
             slot = &other;
         } else if (s->out->flags & flag) {
-            refuse(s, MCK_RPC_E_DUPLICATE, key.span.start - 1);
+            refuse(s, MCK_RPC_E_DUPLICATE, start);
             slot = &other;
         } else {
             s->out->flags |= flag;
@@ -208,6 +281,13 @@ static mck_json_status read_version(scan *s)
 static mck_json_status read_method(scan *s)
 {
     mck_json_value value;
+    uint32_t start = s->cursor.pos;
+    if (skip_text(&s->cursor, start, "\"tools/call\"", 12)) {
+        s->out->method = MCK_RPC_M_TOOLS_CALL;
+        s->out->method_name.kind = MCK_JSON_STRING;
+        s->out->method_name.span = (mck_span){start + 1, start + 11};
+        return MCK_JSON_OK;
+    }
     mck_json_status status = mck_json_read(&s->cursor, &value);
     if (status != MCK_JSON_OK) {
         return status;
@@ -258,13 +338,18 @@ static mck_json_status read_top(scan *s)
     mck_json_status status = mck_json_enter_object(c);
     bool more;
     for (bool first = true; status == MCK_JSON_OK; first = false) {
-        if ((status = mck_json_member(c, first, &key, &more)) != MCK_JSON_OK || !more) {
-            return status;
+        uint32_t start = compact_key(c, first);
+        top_key which = start ? compact_top_key(c, start) : KEY_UNKNOWN;
+        if (which == KEY_UNKNOWN) {
+            if ((status = mck_json_member(c, first, &key, &more)) != MCK_JSON_OK || !more) {
+                return status;
+            }
+            uint8_t room[LONGEST_KEY];
+            size_t len;
+            const uint8_t *text = key_text(s, &key, room, &len);
+            which = top_key_of(text, len);
+            start = key.span.start - 1;
         }
-        uint8_t room[LONGEST_KEY];
-        size_t len;
-        const uint8_t *text = key_text(s, &key, room, &len);
-        top_key which = top_key_of(text, len);
         bool unknown = false;
         bool *seen = which == KEY_JSONRPC  ? &s->has_version
                      : which == KEY_ID     ? &s->has_id
@@ -273,7 +358,7 @@ static mck_json_status read_top(scan *s)
                      : which == KEY_ERROR  ? &s->has_error
                                            : &unknown;
         if (*seen || (which == KEY_PARAMS && (s->out->flags & MCK_RPC_HAS_PARAMS))) {
-            refuse(s, MCK_RPC_E_DUPLICATE, key.span.start - 1);
+            refuse(s, MCK_RPC_E_DUPLICATE, start);
             which = KEY_UNKNOWN;
         }
         *seen = true;
