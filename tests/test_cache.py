@@ -461,6 +461,6 @@ def test_a_missing_package_or_library_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_machines_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "armv7l")
+    monkeypatch.setattr("mcpkit.wasm.library._machine", lambda: "armv7l")
     with pytest.raises(LibraryError, match=r"armv7l.*x86_64 or aarch64"):
         find_library()

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import mmap
 import os
-import secrets
 import stat
 import struct
 import time
@@ -113,7 +112,7 @@ class CodeCache:
             return None
         self._make_folder()
         path = self.folder / (key + _SUFFIX)
-        temporary = self.folder / f"{key[:16]}-{os.getpid()}-{secrets.token_hex(8)}{_TEMPORARY}"
+        temporary = self.folder / f"{key[:16]}-{os.getpid()}-{os.urandom(8).hex()}{_TEMPORARY}"
         try:
             self._write(temporary, code, _TRAILER.pack(_MAGIC, len(code), _checksum(key, code)))
             temporary.replace(path)

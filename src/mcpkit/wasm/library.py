@@ -1,6 +1,6 @@
 """Where wasmtime's shared library is, without importing the package that carries it (that import costs tens of ms)."""
 
-import platform
+import os
 import re
 import sys
 from importlib.machinery import PathFinder
@@ -53,14 +53,23 @@ def find_library(search_path: list[str] | None = None) -> Library:
 
 
 def _platform_folder() -> str:
-    machine = _MACHINES.get(platform.machine().lower())
+    name = _machine()
+    machine = _MACHINES.get(name.lower())
     if sys.maxsize <= 2**32 or machine is None or sys.platform not in _FILE_NAMES:
         bits = 32 if sys.maxsize <= 2**32 else 64
         raise LibraryError(
-            f"wasmtime publishes no library for {sys.platform} on {platform.machine()} with a {bits}-bit Python:"
+            f"wasmtime publishes no library for {sys.platform} on {name} with a {bits}-bit Python:"
             " WebAssembly tools need 64-bit Linux, macOS or Windows on x86_64 or aarch64"
         )
     return f"{sys.platform}-{machine}"
+
+
+def _machine() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    import platform  # costs a millisecond of start-up where it is not needed
+
+    return platform.machine()
 
 
 def _installed_version(package: Path) -> str | None:
