@@ -82,7 +82,13 @@ def environment() -> dict[str, str]:
 
 
 def passes(test: Path, linked: Path | None, arguments: list[str], kind: str) -> bool:
-    code = subprocess.run([linked, *arguments], cwd=ROOT, check=False, env=environment()).returncode if linked else None
+    code = None
+    if linked:
+        log = subprocess.PIPE if arguments else None  # a fuzzer talks a lot: heard when it found something
+        done = subprocess.run([linked, *arguments], cwd=ROOT, check=False, env=environment(), stderr=log)
+        code = done.returncode
+        if code and done.stderr:
+            sys.stderr.buffer.write(done.stderr)
     outcome = {None: "does not build", 0: "ok", SKIPPED: "skipped"}.get(code, f"FAILED with {code}")
     print(f"{outcome}: {test.relative_to(ROOT)} ({kind})", flush=True)
     return code == 0 or (code == SKIPPED and MAY_SKIP)
@@ -118,7 +124,7 @@ def run_tests(names: list[str], sanitize: bool) -> bool:
 def run_fuzzers(names: list[str], seconds: int) -> bool:
     clang = os.environ.get("CLANG") or next(filter(None, map(shutil.which, ["clang", "clang-19", "clang-14"])), None)
     if clang is None:
-        sys.exit("fuzzing needs clang with libFuzzer: apt-get install -y clang")
+        sys.exit("fuzzing needs clang with libFuzzer: apt-get install -y clang libclang-rt-dev")
     out, results = ROOT / "build" / "fuzz", []
     for target in chosen("fuzz", names):
         corpus = out / "corpus" / target.stem
