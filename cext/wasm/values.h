@@ -53,13 +53,14 @@ typedef struct {
 
 /* Convert a validated JSON object into `values[0 .. param_count)` (zeroed by the caller). On failure everything made is freed.
  * `detail` receives a terminated sentence. */
-mck_values_status mck_values_from_json(const mck_wasmtime_api *api, const mck_signature *s, const uint8_t *json, size_t len,
-                                       const mck_json_kernels *kernels, const mck_values_limits *limits,
+mck_values_status mck_values_from_json(const mck_wasmtime_api *api, const mck_signature *s, const uint8_t *json,
+                                       size_t len, const mck_json_kernels *kernels, const mck_values_limits *limits,
                                        wasmtime_component_val_t *values, char *detail, size_t detail_size);
 
 /* Append the JSON of a result. `max_bytes` bounds what is appended. A top-level result type gives its payload alone and
  * *is_error tells which side it was. */
 mck_values_status mck_values_to_json(const mck_signature *s, const wasmtime_component_val_t *value, uint64_t max_bytes,
-                                     const mck_json_kernels *kernels, mck_buffer *out, bool *is_error, char *detail, size_t detail_size);
+                                     const mck_json_kernels *kernels, mck_buffer *out, bool *is_error, char *detail,
+                                     size_t detail_size);
 
 #endif

@@ -22,10 +22,14 @@ typedef struct {
     int64_t exponent; /* value = digits as an integer × 10^exponent */
 } decimal;
 
-static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* The text is a validated JSON number. */
-static void read_decimal(decimal *d, const uint8_t *text, size_t len) {
+static void read_decimal(decimal *d, const uint8_t *text, size_t len)
+{
     size_t i = 0, seen = 0, zeros = 0;
     int64_t after_point = 0;
     bool point = false;
@@ -78,7 +82,8 @@ static void read_decimal(decimal *d, const uint8_t *text, size_t len) {
 }
 
 /* Copies at most `most` significant digits; returns how many. */
-static size_t copy_digits(const decimal *d, char *out, size_t most) {
+static size_t copy_digits(const decimal *d, char *out, size_t most)
+{
     size_t n = 0;
     for (size_t i = d->first; n < d->digits && n < most; i++) {
         if (is_digit(d->text[i])) {
@@ -88,7 +93,8 @@ static size_t copy_digits(const decimal *d, char *out, size_t most) {
     return n;
 }
 
-mck_number_status mck_number_integer(const uint8_t *text, size_t len, bool *negative, uint64_t *magnitude) {
+mck_number_status mck_number_integer(const uint8_t *text, size_t len, bool *negative, uint64_t *magnitude)
+{
     decimal d;
     read_decimal(&d, text, len);
     *negative = d.negative;
@@ -121,7 +127,8 @@ static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  
                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 static const float POWERS_F[] = {1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F, 1e6F, 1e7F, 1e8F, 1e9F, 1e10F};
 
-static uint64_t few_digits(const decimal *d) {
+static uint64_t few_digits(const decimal *d)
+{
     char digits[19];
     uint64_t value = 0;
     size_t n = copy_digits(d, digits, sizeof digits);
@@ -132,7 +139,8 @@ static uint64_t few_digits(const decimal *d) {
 }
 
 /* "12345e-3" for strtod: no decimal point, no more digits than can matter. `out` has room for DIGITS_THAT_MATTER + 32. */
-static void integer_and_exponent(const decimal *d, char *out) {
+static void integer_and_exponent(const decimal *d, char *out)
+{
     size_t n = copy_digits(d, out, DIGITS_THAT_MATTER);
     int64_t exponent = d->exponent + (int64_t)(d->digits - n);
     if (n < d->digits) { /* the cut digits end in one that is not zero: a last 1 stands for them */
@@ -148,7 +156,8 @@ static void integer_and_exponent(const decimal *d, char *out) {
     (void)snprintf(out + n, 16, "e%d", (int)exponent);
 }
 
-bool mck_number_f64(const uint8_t *text, size_t len, double *out) {
+bool mck_number_f64(const uint8_t *text, size_t len, double *out)
+{
     decimal d;
     read_decimal(&d, text, len);
     double value = 0;
@@ -167,7 +176,8 @@ bool mck_number_f64(const uint8_t *text, size_t len, double *out) {
     return isfinite(value) != 0;
 }
 
-bool mck_number_f32(const uint8_t *text, size_t len, float *out) {
+bool mck_number_f32(const uint8_t *text, size_t len, float *out)
+{
     decimal d;
     read_decimal(&d, text, len);
     float value = 0;
@@ -186,7 +196,8 @@ bool mck_number_f32(const uint8_t *text, size_t len, float *out) {
 }
 
 /* digits × 10^exponent, written the way people write it. */
-static size_t layout(bool negative, const char *digits, int n, int exponent, char out[MCK_NUMBER_TEXT]) {
+static size_t layout(bool negative, const char *digits, int n, int exponent, char out[MCK_NUMBER_TEXT])
+{
     size_t at = 0;
     int point = n + exponent; /* where the decimal point stands, counted from the first digit */
     if (negative) {
@@ -240,7 +251,8 @@ static size_t layout(bool negative, const char *digits, int n, int exponent, cha
     return at;
 }
 
-static size_t layout_integer(bool negative, uint64_t whole, int exponent, char out[MCK_NUMBER_TEXT]) {
+static size_t layout_integer(bool negative, uint64_t whole, int exponent, char out[MCK_NUMBER_TEXT])
+{
     char digits[20];
     int n = 0;
     while (whole != 0 && whole % 10 == 0) {
@@ -255,7 +267,8 @@ static size_t layout_integer(bool negative, uint64_t whole, int exponent, char o
 }
 
 /* The digits and the exponent out of what "%.*e" printed, passing over the locale's decimal point. Returns the digit count. */
-static int take_scientific(const char *printed, char *digits, int *exponent) {
+static int take_scientific(const char *printed, char *digits, int *exponent)
+{
     int n = 0;
     const char *c = printed;
     for (; *c != 'e' && *c != '\0'; c++) {
@@ -271,7 +284,8 @@ static int take_scientific(const char *printed, char *digits, int *exponent) {
     return n;
 }
 
-size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT]) {
+size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT])
+{
     bool negative = signbit(value) != 0;
     double size = fabs(value);
     if (size == 0) {
@@ -303,7 +317,8 @@ size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT]) {
     return layout(negative, digits, n, exponent, out);
 }
 
-size_t mck_number_print_f32(float value, char out[MCK_NUMBER_TEXT]) {
+size_t mck_number_print_f32(float value, char out[MCK_NUMBER_TEXT])
+{
     bool negative = signbit(value) != 0;
     float size = fabsf(value);
     if (size == 0) {

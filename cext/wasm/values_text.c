@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-void mck_sentence_open(mck_sentence *s, char *data, size_t cap) {
+void mck_sentence_open(mck_sentence *s, char *data, size_t cap)
+{
     s->data = data;
     s->cap = cap;
     s->len = 0;
@@ -13,7 +14,8 @@ void mck_sentence_open(mck_sentence *s, char *data, size_t cap) {
 }
 
 /* The longest prefix of at most `most` bytes that ends between characters (the text is valid UTF-8). */
-static size_t whole_characters(const char *text, size_t len, size_t most) {
+static size_t whole_characters(const char *text, size_t len, size_t most)
+{
     if (len <= most) {
         return len;
     }
@@ -23,7 +25,8 @@ static size_t whole_characters(const char *text, size_t len, size_t most) {
     return most;
 }
 
-void mck_sentence_add(mck_sentence *s, const void *text, size_t len) {
+void mck_sentence_add(mck_sentence *s, const void *text, size_t len)
+{
     if (s->len + 1 >= s->cap) {
         return;
     }
@@ -36,9 +39,13 @@ void mck_sentence_add(mck_sentence *s, const void *text, size_t len) {
     }
 }
 
-void mck_sentence_text(mck_sentence *s, const char *text) { mck_sentence_add(s, text, strlen(text)); }
+void mck_sentence_text(mck_sentence *s, const char *text)
+{
+    mck_sentence_add(s, text, strlen(text));
+}
 
-void mck_sentence_u64(mck_sentence *s, uint64_t n) {
+void mck_sentence_u64(mck_sentence *s, uint64_t n)
+{
     char digits[20];
     size_t at = sizeof digits;
     do {
@@ -48,7 +55,8 @@ void mck_sentence_u64(mck_sentence *s, uint64_t n) {
     mck_sentence_add(s, digits + at, sizeof digits - at);
 }
 
-void mck_sentence_excerpt(mck_sentence *s, const void *text, size_t len, size_t most) {
+void mck_sentence_excerpt(mck_sentence *s, const void *text, size_t len, size_t most)
+{
     size_t n = whole_characters(text, len, most);
     mck_sentence_add(s, text, n);
     if (n < len) {
@@ -56,7 +64,8 @@ void mck_sentence_excerpt(mck_sentence *s, const void *text, size_t len, size_t 
     }
 }
 
-static void write_path(mck_sentence *s, const mck_path *path) {
+static void write_path(mck_sentence *s, const mck_path *path)
+{
     if (path->parent != NULL) {
         write_path(s, path->parent);
     }
@@ -72,7 +81,8 @@ static void write_path(mck_sentence *s, const mck_path *path) {
     mck_sentence_excerpt(s, path->name, path->name_len, 64);
 }
 
-void mck_sentence_path(mck_sentence *s, const mck_path *path, const char *whole) {
+void mck_sentence_path(mck_sentence *s, const mck_path *path, const char *whole)
+{
     if (path == NULL) {
         mck_sentence_text(s, whole);
     } else {
@@ -83,7 +93,8 @@ void mck_sentence_path(mck_sentence *s, const mck_path *path, const char *whole)
 #define LONGEST_COMPARED 48
 
 /* Edit distance of two short names. */
-static size_t distance(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {
+static size_t distance(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
     size_t row[LONGEST_COMPARED + 1];
     for (size_t j = 0; j <= b_len; j++) {
         row[j] = j;
@@ -104,7 +115,8 @@ static size_t distance(const uint8_t *a, size_t a_len, const uint8_t *b, size_t 
     return row[b_len];
 }
 
-size_t mck_type_nearest(const mck_type_member *members, size_t count, const uint8_t *name, size_t len) {
+size_t mck_type_nearest(const mck_type_member *members, size_t count, const uint8_t *name, size_t len)
+{
     size_t found = SIZE_MAX, best = 1 + len / 3;
     if (len == 0 || len > LONGEST_COMPARED) {
         return SIZE_MAX;

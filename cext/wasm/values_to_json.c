@@ -17,7 +17,8 @@ typedef struct {
 
 static bool write_value(writer *w, const mck_type *type, const mck_path *path, const val_t *v);
 
-static bool unexpected(writer *w, const mck_type *type, const mck_path *path) {
+static bool unexpected(writer *w, const mck_type *type, const mck_path *path)
+{
     w->status = MCK_VALUES_MISMATCH;
     mck_sentence_path(&w->detail, path, "result");
     mck_sentence_text(&w->detail, ": the engine returned something else than the declared ");
@@ -25,7 +26,8 @@ static bool unexpected(writer *w, const mck_type *type, const mck_path *path) {
     return false;
 }
 
-static bool room_for(writer *w, const mck_path *path, uint64_t more) {
+static bool room_for(writer *w, const mck_path *path, uint64_t more)
+{
     if (w->out->failed) {
         w->status = MCK_VALUES_NO_MEMORY;
         mck_sentence_text(&w->detail, "the host ran out of memory while writing the result");
@@ -46,7 +48,8 @@ static bool room_for(writer *w, const mck_path *path, uint64_t more) {
     return false;
 }
 
-static bool write_text(writer *w, const mck_path *path, const char *text, size_t len) {
+static bool write_text(writer *w, const mck_path *path, const char *text, size_t len)
+{
     if (!room_for(w, path, len)) {
         return false;
     }
@@ -54,7 +57,8 @@ static bool write_text(writer *w, const mck_path *path, const char *text, size_t
     return true;
 }
 
-static bool write_string(writer *w, const mck_path *path, const void *text, size_t len) {
+static bool write_string(writer *w, const mck_path *path, const void *text, size_t len)
+{
     if (!room_for(w, path, (uint64_t)len + 2)) {
         return false;
     }
@@ -79,7 +83,8 @@ static bool write_string(writer *w, const mck_path *path, const void *text, size
     return true;
 }
 
-static bool write_integer(writer *w, const mck_path *path, bool negative, uint64_t magnitude) {
+static bool write_integer(writer *w, const mck_path *path, bool negative, uint64_t magnitude)
+{
     char digits[21];
     size_t at = sizeof digits;
     do {
@@ -92,11 +97,13 @@ static bool write_integer(writer *w, const mck_path *path, bool negative, uint64
     return write_text(w, path, digits + at, sizeof digits - at);
 }
 
-static bool write_signed(writer *w, const mck_path *path, int64_t n) {
+static bool write_signed(writer *w, const mck_path *path, int64_t n)
+{
     return write_integer(w, path, n < 0, n < 0 ? UINT64_C(0) - (uint64_t)n : (uint64_t)n);
 }
 
-static bool write_float(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_float(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     double value = type->kind == MCK_T_F32 ? (double)v->of.f32 : v->of.f64;
     if (isnan(value)) {
         return write_text(w, path, "\"NaN\"", 5);
@@ -109,7 +116,8 @@ static bool write_float(writer *w, const mck_type *type, const mck_path *path, c
     return write_text(w, path, text, len);
 }
 
-static bool write_char(writer *w, const mck_path *path, uint32_t c) {
+static bool write_char(writer *w, const mck_path *path, uint32_t c)
+{
     uint8_t text[4];
     size_t len;
     if (c < 0x80) {
@@ -134,7 +142,8 @@ static bool write_char(writer *w, const mck_path *path, uint32_t c) {
     return write_string(w, path, text, len);
 }
 
-static const mck_type_member *member_named(const mck_type *type, const wasm_name_t *name) {
+static const mck_type_member *member_named(const mck_type *type, const wasm_name_t *name)
+{
     for (size_t i = 0; i < type->count; i++) {
         if (type->members[i].name_len == name->size && memcmp(type->members[i].name, name->data, name->size) == 0) {
             return &type->members[i];
@@ -144,11 +153,13 @@ static const mck_type_member *member_named(const mck_type *type, const wasm_name
 }
 
 /* `,"name":` or `{"name":`. */
-static bool write_key(writer *w, const mck_path *path, bool first, const char *name, size_t len) {
+static bool write_key(writer *w, const mck_path *path, bool first, const char *name, size_t len)
+{
     return write_text(w, path, first ? "{" : ",", 1) && write_string(w, path, name, len) && write_text(w, path, ":", 1);
 }
 
-static bool write_record(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_record(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     if (v->of.record.size != type->count) {
         return unexpected(w, type, path);
     }
@@ -163,14 +174,16 @@ static bool write_record(writer *w, const mck_type *type, const mck_path *path, 
     return type->count == 0 ? write_text(w, path, "{}", 2) : write_text(w, path, "}", 1);
 }
 
-static bool write_tuple(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_tuple(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     if (v->of.tuple.size != type->count) {
         return unexpected(w, type, path);
     }
     for (size_t i = 0; i < type->count; i++) {
         const mck_type_member *m = &type->members[i];
         mck_path here = {path, m->name, m->name_len, 0};
-        if (!write_key(w, &here, i == 0, m->name, m->name_len) || !write_value(w, m->type, &here, &v->of.tuple.data[i])) {
+        if (!write_key(w, &here, i == 0, m->name, m->name_len) ||
+            !write_value(w, m->type, &here, &v->of.tuple.data[i])) {
             return false;
         }
     }
@@ -178,14 +191,17 @@ static bool write_tuple(writer *w, const mck_type *type, const mck_path *path, c
 }
 
 /* A payload that the type may not have; written as null then. */
-static bool write_payload(writer *w, const mck_type *owner, const mck_type_member *m, const mck_path *path, const val_t *v) {
+static bool write_payload(writer *w, const mck_type *owner, const mck_type_member *m, const mck_path *path,
+                          const val_t *v)
+{
     if ((m->type == NULL) != (v == NULL)) {
         return unexpected(w, owner, path);
     }
     return m->type == NULL ? write_text(w, path, "null", 4) : write_value(w, m->type, path, v);
 }
 
-static bool write_variant(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_variant(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     const mck_type_member *m = member_named(type, &v->of.variant.discriminant);
     if (m == NULL) {
         return unexpected(w, type, path);
@@ -202,7 +218,8 @@ static bool write_variant(writer *w, const mck_type *type, const mck_path *path,
     return write_text(w, path, "}", 1);
 }
 
-static bool write_option(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_option(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     const mck_type_member *some = &type->members[0];
     if (v->of.option == NULL) {
         return write_text(w, path, "null", 4);
@@ -215,14 +232,16 @@ static bool write_option(writer *w, const mck_type *type, const mck_path *path, 
            write_text(w, path, "}", 1);
 }
 
-static bool write_result(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_result(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     const mck_type_member *side = &type->members[v->of.result.is_ok ? 0 : 1];
     mck_path here = {path, side->name, side->name_len, 0};
     return write_key(w, &here, true, side->name, side->name_len) &&
            write_payload(w, type, side, &here, v->of.result.val) && write_text(w, path, "}", 1);
 }
 
-static bool write_list(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_list(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     if (!write_text(w, path, "[", 1)) {
         return false;
     }
@@ -236,7 +255,8 @@ static bool write_list(writer *w, const mck_type *type, const mck_path *path, co
     return write_text(w, path, "]", 1);
 }
 
-static bool write_map(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_map(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     if (!write_text(w, path, "[", 1)) {
         return false;
     }
@@ -252,7 +272,8 @@ static bool write_map(writer *w, const mck_type *type, const mck_path *path, con
     return write_text(w, path, "]", 1);
 }
 
-static bool write_flags(writer *w, const mck_path *path, const val_t *v) {
+static bool write_flags(writer *w, const mck_path *path, const val_t *v)
+{
     if (!write_text(w, path, "[", 1)) {
         return false;
     }
@@ -265,80 +286,72 @@ static bool write_flags(writer *w, const mck_path *path, const val_t *v) {
     return write_text(w, path, "]", 1);
 }
 
-static uint8_t kind_of(const mck_type *type) {
+static uint8_t kind_of(const mck_type *type)
+{
     static const uint8_t kinds[] = {
-        [MCK_T_BOOL] = WASMTIME_COMPONENT_BOOL,     [MCK_T_S8] = WASMTIME_COMPONENT_S8,
-        [MCK_T_U8] = WASMTIME_COMPONENT_U8,         [MCK_T_S16] = WASMTIME_COMPONENT_S16,
-        [MCK_T_U16] = WASMTIME_COMPONENT_U16,       [MCK_T_S32] = WASMTIME_COMPONENT_S32,
-        [MCK_T_U32] = WASMTIME_COMPONENT_U32,       [MCK_T_S64] = WASMTIME_COMPONENT_S64,
-        [MCK_T_U64] = WASMTIME_COMPONENT_U64,       [MCK_T_F32] = WASMTIME_COMPONENT_F32,
-        [MCK_T_F64] = WASMTIME_COMPONENT_F64,       [MCK_T_CHAR] = WASMTIME_COMPONENT_CHAR,
-        [MCK_T_STRING] = WASMTIME_COMPONENT_STRING, [MCK_T_LIST] = WASMTIME_COMPONENT_LIST,
-        [MCK_T_RECORD] = WASMTIME_COMPONENT_RECORD, [MCK_T_TUPLE] = WASMTIME_COMPONENT_TUPLE,
-        [MCK_T_VARIANT] = WASMTIME_COMPONENT_VARIANT, [MCK_T_ENUM] = WASMTIME_COMPONENT_ENUM,
-        [MCK_T_OPTION] = WASMTIME_COMPONENT_OPTION, [MCK_T_RESULT] = WASMTIME_COMPONENT_RESULT,
-        [MCK_T_FLAGS] = WASMTIME_COMPONENT_FLAGS,   [MCK_T_MAP] = WASMTIME_COMPONENT_MAP,
+        [MCK_T_BOOL] = WASMTIME_COMPONENT_BOOL,
+        [MCK_T_S8] = WASMTIME_COMPONENT_S8,
+        [MCK_T_U8] = WASMTIME_COMPONENT_U8,
+        [MCK_T_S16] = WASMTIME_COMPONENT_S16,
+        [MCK_T_U16] = WASMTIME_COMPONENT_U16,
+        [MCK_T_S32] = WASMTIME_COMPONENT_S32,
+        [MCK_T_U32] = WASMTIME_COMPONENT_U32,
+        [MCK_T_S64] = WASMTIME_COMPONENT_S64,
+        [MCK_T_U64] = WASMTIME_COMPONENT_U64,
+        [MCK_T_F32] = WASMTIME_COMPONENT_F32,
+        [MCK_T_F64] = WASMTIME_COMPONENT_F64,
+        [MCK_T_CHAR] = WASMTIME_COMPONENT_CHAR,
+        [MCK_T_STRING] = WASMTIME_COMPONENT_STRING,
+        [MCK_T_LIST] = WASMTIME_COMPONENT_LIST,
+        [MCK_T_RECORD] = WASMTIME_COMPONENT_RECORD,
+        [MCK_T_TUPLE] = WASMTIME_COMPONENT_TUPLE,
+        [MCK_T_VARIANT] = WASMTIME_COMPONENT_VARIANT,
+        [MCK_T_ENUM] = WASMTIME_COMPONENT_ENUM,
+        [MCK_T_OPTION] = WASMTIME_COMPONENT_OPTION,
+        [MCK_T_RESULT] = WASMTIME_COMPONENT_RESULT,
+        [MCK_T_FLAGS] = WASMTIME_COMPONENT_FLAGS,
+        [MCK_T_MAP] = WASMTIME_COMPONENT_MAP,
         [MCK_T_UNSUPPORTED] = 255,
     };
     return kinds[type->kind];
 }
 
-static bool write_value(writer *w, const mck_type *type, const mck_path *path, const val_t *v) {
+static bool write_value(writer *w, const mck_type *type, const mck_path *path, const val_t *v)
+{
     if (v->kind != kind_of(type)) {
         return unexpected(w, type, path);
     }
     switch (type->kind) {
-    case MCK_T_BOOL:
-        return v->of.boolean ? write_text(w, path, "true", 4) : write_text(w, path, "false", 5);
-    case MCK_T_S8:
-        return write_signed(w, path, v->of.s8);
-    case MCK_T_U8:
-        return write_integer(w, path, false, v->of.u8);
-    case MCK_T_S16:
-        return write_signed(w, path, v->of.s16);
-    case MCK_T_U16:
-        return write_integer(w, path, false, v->of.u16);
-    case MCK_T_S32:
-        return write_signed(w, path, v->of.s32);
-    case MCK_T_U32:
-        return write_integer(w, path, false, v->of.u32);
-    case MCK_T_S64:
-        return write_signed(w, path, v->of.s64);
-    case MCK_T_U64:
-        return write_integer(w, path, false, v->of.u64);
+    case MCK_T_BOOL: return v->of.boolean ? write_text(w, path, "true", 4) : write_text(w, path, "false", 5);
+    case MCK_T_S8: return write_signed(w, path, v->of.s8);
+    case MCK_T_U8: return write_integer(w, path, false, v->of.u8);
+    case MCK_T_S16: return write_signed(w, path, v->of.s16);
+    case MCK_T_U16: return write_integer(w, path, false, v->of.u16);
+    case MCK_T_S32: return write_signed(w, path, v->of.s32);
+    case MCK_T_U32: return write_integer(w, path, false, v->of.u32);
+    case MCK_T_S64: return write_signed(w, path, v->of.s64);
+    case MCK_T_U64: return write_integer(w, path, false, v->of.u64);
     case MCK_T_F32:
-    case MCK_T_F64:
-        return write_float(w, type, path, v);
-    case MCK_T_CHAR:
-        return write_char(w, path, v->of.character);
-    case MCK_T_STRING:
-        return write_string(w, path, v->of.string.data, v->of.string.size);
-    case MCK_T_ENUM:
-        return write_string(w, path, v->of.enumeration.data, v->of.enumeration.size);
-    case MCK_T_LIST:
-        return write_list(w, type, path, v);
-    case MCK_T_RECORD:
-        return write_record(w, type, path, v);
-    case MCK_T_TUPLE:
-        return write_tuple(w, type, path, v);
-    case MCK_T_VARIANT:
-        return write_variant(w, type, path, v);
-    case MCK_T_OPTION:
-        return write_option(w, type, path, v);
-    case MCK_T_RESULT:
-        return write_result(w, type, path, v);
-    case MCK_T_FLAGS:
-        return write_flags(w, path, v);
-    case MCK_T_MAP:
-        return write_map(w, type, path, v);
-    default:
-        return unexpected(w, type, path);
+    case MCK_T_F64: return write_float(w, type, path, v);
+    case MCK_T_CHAR: return write_char(w, path, v->of.character);
+    case MCK_T_STRING: return write_string(w, path, v->of.string.data, v->of.string.size);
+    case MCK_T_ENUM: return write_string(w, path, v->of.enumeration.data, v->of.enumeration.size);
+    case MCK_T_LIST: return write_list(w, type, path, v);
+    case MCK_T_RECORD: return write_record(w, type, path, v);
+    case MCK_T_TUPLE: return write_tuple(w, type, path, v);
+    case MCK_T_VARIANT: return write_variant(w, type, path, v);
+    case MCK_T_OPTION: return write_option(w, type, path, v);
+    case MCK_T_RESULT: return write_result(w, type, path, v);
+    case MCK_T_FLAGS: return write_flags(w, path, v);
+    case MCK_T_MAP: return write_map(w, type, path, v);
+    default: return unexpected(w, type, path);
     }
 }
 
 mck_values_status mck_values_to_json(const mck_signature *s, const wasmtime_component_val_t *value, uint64_t max_bytes,
                                      const mck_json_kernels *kernels, mck_buffer *out, bool *is_error, char *detail,
-                                     size_t detail_size) {
+                                     size_t detail_size)
+{
     writer w;
     memset(&w, 0, sizeof w);
     w.out = out;

@@ -12,43 +12,66 @@ typedef struct {
 } builder;
 
 static const char *const NAMES[] = {
-    [MCK_T_BOOL] = "bool",     [MCK_T_S8] = "s8",           [MCK_T_U8] = "u8",           [MCK_T_S16] = "s16",
-    [MCK_T_U16] = "u16",       [MCK_T_S32] = "s32",         [MCK_T_U32] = "u32",         [MCK_T_S64] = "s64",
-    [MCK_T_U64] = "u64",       [MCK_T_F32] = "f32",         [MCK_T_F64] = "f64",         [MCK_T_CHAR] = "char",
-    [MCK_T_STRING] = "string", [MCK_T_LIST] = "list",       [MCK_T_RECORD] = "record",   [MCK_T_TUPLE] = "tuple",
-    [MCK_T_VARIANT] = "variant", [MCK_T_ENUM] = "enum",     [MCK_T_OPTION] = "option",   [MCK_T_RESULT] = "result",
-    [MCK_T_FLAGS] = "flags",   [MCK_T_MAP] = "map",         [MCK_T_UNSUPPORTED] = "unsupported",
+    [MCK_T_BOOL] = "bool",
+    [MCK_T_S8] = "s8",
+    [MCK_T_U8] = "u8",
+    [MCK_T_S16] = "s16",
+    [MCK_T_U16] = "u16",
+    [MCK_T_S32] = "s32",
+    [MCK_T_U32] = "u32",
+    [MCK_T_S64] = "s64",
+    [MCK_T_U64] = "u64",
+    [MCK_T_F32] = "f32",
+    [MCK_T_F64] = "f64",
+    [MCK_T_CHAR] = "char",
+    [MCK_T_STRING] = "string",
+    [MCK_T_LIST] = "list",
+    [MCK_T_RECORD] = "record",
+    [MCK_T_TUPLE] = "tuple",
+    [MCK_T_VARIANT] = "variant",
+    [MCK_T_ENUM] = "enum",
+    [MCK_T_OPTION] = "option",
+    [MCK_T_RESULT] = "result",
+    [MCK_T_FLAGS] = "flags",
+    [MCK_T_MAP] = "map",
+    [MCK_T_UNSUPPORTED] = "unsupported",
 };
 
-const char *mck_type_name(mck_type_kind kind) { return NAMES[kind]; }
+const char *mck_type_name(mck_type_kind kind)
+{
+    return NAMES[kind];
+}
 
-bool mck_type_is_signed(mck_type_kind kind) {
+bool mck_type_is_signed(mck_type_kind kind)
+{
     return kind == MCK_T_S8 || kind == MCK_T_S16 || kind == MCK_T_S32 || kind == MCK_T_S64;
 }
 
-static unsigned width(mck_type_kind kind) {
+static unsigned width(mck_type_kind kind)
+{
     switch (kind) {
     case MCK_T_S8:
-    case MCK_T_U8:
-        return 8;
+    case MCK_T_U8: return 8;
     case MCK_T_S16:
-    case MCK_T_U16:
-        return 16;
+    case MCK_T_U16: return 16;
     case MCK_T_S32:
-    case MCK_T_U32:
-        return 32;
-    default:
-        return 64;
+    case MCK_T_U32: return 32;
+    default: return 64;
     }
 }
 
-uint64_t mck_type_max(mck_type_kind kind) {
+uint64_t mck_type_max(mck_type_kind kind)
+{
     return UINT64_MAX >> (64 - width(kind) + (mck_type_is_signed(kind) ? 1 : 0));
 }
 
-uint64_t mck_type_max_below(mck_type_kind kind) { return mck_type_is_signed(kind) ? mck_type_max(kind) + 1 : 0; }
+uint64_t mck_type_max_below(mck_type_kind kind)
+{
+    return mck_type_is_signed(kind) ? mck_type_max(kind) + 1 : 0;
+}
 
-static void type_delete(mck_type *t) {
+static void type_delete(mck_type *t)
+{
     if (t == NULL) {
         return;
     }
@@ -60,7 +83,8 @@ static void type_delete(mck_type *t) {
     free(t);
 }
 
-static char *copy_name(const char *name, size_t len) {
+static char *copy_name(const char *name, size_t len)
+{
     char *copy = malloc(len + 1);
     if (copy != NULL) {
         memcpy(copy, name, len);
@@ -69,7 +93,8 @@ static char *copy_name(const char *name, size_t len) {
     return copy;
 }
 
-static mck_type *node(builder *b, mck_type_kind kind) {
+static mck_type *node(builder *b, mck_type_kind kind)
+{
     mck_type *t = calloc(1, sizeof *t);
     if (t == NULL) {
         b->no_memory = true;
@@ -80,7 +105,8 @@ static mck_type *node(builder *b, mck_type_kind kind) {
     return t;
 }
 
-static mck_type *unsupported(builder *b, const char *reason) {
+static mck_type *unsupported(builder *b, const char *reason)
+{
     mck_type *t = node(b, MCK_T_UNSUPPORTED);
     if (t != NULL) {
         t->reason = reason;
@@ -88,7 +114,8 @@ static mck_type *unsupported(builder *b, const char *reason) {
     return t;
 }
 
-static bool room(builder *b, mck_type *t, size_t count) {
+static bool room(builder *b, mck_type *t, size_t count)
+{
     if (t == NULL) {
         return false;
     }
@@ -102,7 +129,8 @@ static bool room(builder *b, mck_type *t, size_t count) {
     return true;
 }
 
-static void set_name(builder *b, mck_type_member *m, const char *name, size_t len) {
+static void set_name(builder *b, mck_type_member *m, const char *name, size_t len)
+{
     m->name = copy_name(name, len);
     m->name_len = len;
     if (m->name == NULL) {
@@ -113,13 +141,15 @@ static void set_name(builder *b, mck_type_member *m, const char *name, size_t le
 static mck_type *build(builder *b, const wasmtime_component_valtype_t *v, unsigned depth);
 
 /* Takes ownership of `*v`. */
-static mck_type *build_taken(builder *b, wasmtime_component_valtype_t *v, unsigned depth) {
+static mck_type *build_taken(builder *b, wasmtime_component_valtype_t *v, unsigned depth)
+{
     mck_type *t = build(b, v, depth);
     b->api->component_valtype_delete(v);
     return t;
 }
 
-static mck_type *build_record(builder *b, const wasmtime_component_record_type_t *type, unsigned depth) {
+static mck_type *build_record(builder *b, const wasmtime_component_record_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_RECORD);
     size_t count = b->api->component_record_type_field_count(type);
     if (!room(b, t, count)) {
@@ -139,7 +169,8 @@ static mck_type *build_record(builder *b, const wasmtime_component_record_type_t
     return t;
 }
 
-static mck_type *build_tuple(builder *b, const wasmtime_component_tuple_type_t *type, unsigned depth) {
+static mck_type *build_tuple(builder *b, const wasmtime_component_tuple_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_TUPLE);
     size_t count = b->api->component_tuple_type_types_count(type);
     if (!room(b, t, count)) {
@@ -159,7 +190,8 @@ static mck_type *build_tuple(builder *b, const wasmtime_component_tuple_type_t *
     return t;
 }
 
-static mck_type *build_variant(builder *b, const wasmtime_component_variant_type_t *type, unsigned depth) {
+static mck_type *build_variant(builder *b, const wasmtime_component_variant_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_VARIANT);
     size_t count = b->api->component_variant_type_case_count(type);
     if (!room(b, t, count)) {
@@ -185,15 +217,18 @@ static mck_type *build_variant(builder *b, const wasmtime_component_variant_type
 /* Enums and flags have the same shape and different accessors. */
 typedef bool (*names_nth)(const void *type, size_t n, const char **name, size_t *len, const mck_wasmtime_api *api);
 
-static bool enum_name(const void *type, size_t n, const char **name, size_t *len, const mck_wasmtime_api *api) {
+static bool enum_name(const void *type, size_t n, const char **name, size_t *len, const mck_wasmtime_api *api)
+{
     return api->component_enum_type_names_nth(type, n, name, len);
 }
 
-static bool flags_name(const void *type, size_t n, const char **name, size_t *len, const mck_wasmtime_api *api) {
+static bool flags_name(const void *type, size_t n, const char **name, size_t *len, const mck_wasmtime_api *api)
+{
     return api->component_flags_type_names_nth(type, n, name, len);
 }
 
-static mck_type *build_names(builder *b, mck_type_kind kind, const void *type, size_t count, names_nth nth) {
+static mck_type *build_names(builder *b, mck_type_kind kind, const void *type, size_t count, names_nth nth)
+{
     mck_type *t = node(b, kind);
     if (!room(b, t, count)) {
         return t;
@@ -207,14 +242,17 @@ static mck_type *build_names(builder *b, mck_type_kind kind, const void *type, s
     return t;
 }
 
-static void set_type(builder *b, mck_type *t, size_t i, const char *name, wasmtime_component_valtype_t *v, unsigned depth) {
+static void set_type(builder *b, mck_type *t, size_t i, const char *name, wasmtime_component_valtype_t *v,
+                     unsigned depth)
+{
     set_name(b, &t->members[i], name, strlen(name));
     if (v != NULL) {
         t->members[i].type = build_taken(b, v, depth);
     }
 }
 
-static mck_type *build_list(builder *b, const wasmtime_component_list_type_t *type, unsigned depth) {
+static mck_type *build_list(builder *b, const wasmtime_component_list_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_LIST);
     if (room(b, t, 1)) {
         wasmtime_component_valtype_t element;
@@ -224,7 +262,8 @@ static mck_type *build_list(builder *b, const wasmtime_component_list_type_t *ty
     return t;
 }
 
-static mck_type *build_option(builder *b, const wasmtime_component_option_type_t *type, unsigned depth) {
+static mck_type *build_option(builder *b, const wasmtime_component_option_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_OPTION);
     if (room(b, t, 1)) {
         wasmtime_component_valtype_t some;
@@ -234,7 +273,8 @@ static mck_type *build_option(builder *b, const wasmtime_component_option_type_t
     return t;
 }
 
-static mck_type *build_result(builder *b, const wasmtime_component_result_type_t *type, unsigned depth) {
+static mck_type *build_result(builder *b, const wasmtime_component_result_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_RESULT);
     if (room(b, t, 2)) {
         wasmtime_component_valtype_t side;
@@ -244,7 +284,8 @@ static mck_type *build_result(builder *b, const wasmtime_component_result_type_t
     return t;
 }
 
-static mck_type *build_map(builder *b, const wasmtime_component_map_type_t *type, unsigned depth) {
+static mck_type *build_map(builder *b, const wasmtime_component_map_type_t *type, unsigned depth)
+{
     mck_type *t = node(b, MCK_T_MAP);
     if (room(b, t, 2)) {
         wasmtime_component_valtype_t side;
@@ -257,14 +298,15 @@ static mck_type *build_map(builder *b, const wasmtime_component_map_type_t *type
 }
 
 /* NULL only with b->no_memory set. */
-static mck_type *build(builder *b, const wasmtime_component_valtype_t *v, unsigned depth) {
+static mck_type *build(builder *b, const wasmtime_component_valtype_t *v, unsigned depth)
+{
     static const uint8_t plain[] = {
-        [WASMTIME_COMPONENT_VALTYPE_BOOL] = MCK_T_BOOL, [WASMTIME_COMPONENT_VALTYPE_S8] = MCK_T_S8,
-        [WASMTIME_COMPONENT_VALTYPE_S16] = MCK_T_S16,   [WASMTIME_COMPONENT_VALTYPE_S32] = MCK_T_S32,
-        [WASMTIME_COMPONENT_VALTYPE_S64] = MCK_T_S64,   [WASMTIME_COMPONENT_VALTYPE_U8] = MCK_T_U8,
-        [WASMTIME_COMPONENT_VALTYPE_U16] = MCK_T_U16,   [WASMTIME_COMPONENT_VALTYPE_U32] = MCK_T_U32,
-        [WASMTIME_COMPONENT_VALTYPE_U64] = MCK_T_U64,   [WASMTIME_COMPONENT_VALTYPE_F32] = MCK_T_F32,
-        [WASMTIME_COMPONENT_VALTYPE_F64] = MCK_T_F64,   [WASMTIME_COMPONENT_VALTYPE_CHAR] = MCK_T_CHAR,
+        [WASMTIME_COMPONENT_VALTYPE_BOOL] = MCK_T_BOOL,     [WASMTIME_COMPONENT_VALTYPE_S8] = MCK_T_S8,
+        [WASMTIME_COMPONENT_VALTYPE_S16] = MCK_T_S16,       [WASMTIME_COMPONENT_VALTYPE_S32] = MCK_T_S32,
+        [WASMTIME_COMPONENT_VALTYPE_S64] = MCK_T_S64,       [WASMTIME_COMPONENT_VALTYPE_U8] = MCK_T_U8,
+        [WASMTIME_COMPONENT_VALTYPE_U16] = MCK_T_U16,       [WASMTIME_COMPONENT_VALTYPE_U32] = MCK_T_U32,
+        [WASMTIME_COMPONENT_VALTYPE_U64] = MCK_T_U64,       [WASMTIME_COMPONENT_VALTYPE_F32] = MCK_T_F32,
+        [WASMTIME_COMPONENT_VALTYPE_F64] = MCK_T_F64,       [WASMTIME_COMPONENT_VALTYPE_CHAR] = MCK_T_CHAR,
         [WASMTIME_COMPONENT_VALTYPE_STRING] = MCK_T_STRING,
     };
     if (v->kind <= WASMTIME_COMPONENT_VALTYPE_STRING) {
@@ -275,40 +317,30 @@ static mck_type *build(builder *b, const wasmtime_component_valtype_t *v, unsign
     }
     depth++;
     switch (v->kind) {
-    case WASMTIME_COMPONENT_VALTYPE_LIST:
-        return build_list(b, v->of.list, depth);
-    case WASMTIME_COMPONENT_VALTYPE_RECORD:
-        return build_record(b, v->of.record, depth);
-    case WASMTIME_COMPONENT_VALTYPE_TUPLE:
-        return build_tuple(b, v->of.tuple, depth);
-    case WASMTIME_COMPONENT_VALTYPE_VARIANT:
-        return build_variant(b, v->of.variant, depth);
+    case WASMTIME_COMPONENT_VALTYPE_LIST: return build_list(b, v->of.list, depth);
+    case WASMTIME_COMPONENT_VALTYPE_RECORD: return build_record(b, v->of.record, depth);
+    case WASMTIME_COMPONENT_VALTYPE_TUPLE: return build_tuple(b, v->of.tuple, depth);
+    case WASMTIME_COMPONENT_VALTYPE_VARIANT: return build_variant(b, v->of.variant, depth);
     case WASMTIME_COMPONENT_VALTYPE_ENUM:
         return build_names(b, MCK_T_ENUM, v->of.enumeration, b->api->component_enum_type_names_count(v->of.enumeration),
                            enum_name);
-    case WASMTIME_COMPONENT_VALTYPE_OPTION:
-        return build_option(b, v->of.option, depth);
-    case WASMTIME_COMPONENT_VALTYPE_RESULT:
-        return build_result(b, v->of.result, depth);
+    case WASMTIME_COMPONENT_VALTYPE_OPTION: return build_option(b, v->of.option, depth);
+    case WASMTIME_COMPONENT_VALTYPE_RESULT: return build_result(b, v->of.result, depth);
     case WASMTIME_COMPONENT_VALTYPE_FLAGS:
-        return build_names(b, MCK_T_FLAGS, v->of.flags, b->api->component_flags_type_names_count(v->of.flags), flags_name);
-    case WASMTIME_COMPONENT_VALTYPE_MAP:
-        return build_map(b, v->of.map, depth);
+        return build_names(b, MCK_T_FLAGS, v->of.flags, b->api->component_flags_type_names_count(v->of.flags),
+                           flags_name);
+    case WASMTIME_COMPONENT_VALTYPE_MAP: return build_map(b, v->of.map, depth);
     case WASMTIME_COMPONENT_VALTYPE_OWN:
-    case WASMTIME_COMPONENT_VALTYPE_BORROW:
-        return unsupported(b, "resource");
-    case WASMTIME_COMPONENT_VALTYPE_FUTURE:
-        return unsupported(b, "future");
-    case WASMTIME_COMPONENT_VALTYPE_STREAM:
-        return unsupported(b, "stream");
-    case WASMTIME_COMPONENT_VALTYPE_ERROR_CONTEXT:
-        return unsupported(b, "error-context");
-    default:
-        return unsupported(b, "a type this version does not know");
+    case WASMTIME_COMPONENT_VALTYPE_BORROW: return unsupported(b, "resource");
+    case WASMTIME_COMPONENT_VALTYPE_FUTURE: return unsupported(b, "future");
+    case WASMTIME_COMPONENT_VALTYPE_STREAM: return unsupported(b, "stream");
+    case WASMTIME_COMPONENT_VALTYPE_ERROR_CONTEXT: return unsupported(b, "error-context");
+    default: return unsupported(b, "a type this version does not know");
     }
 }
 
-static const char *find_unsupported(const mck_type *t) {
+static const char *find_unsupported(const mck_type *t)
+{
     if (t == NULL) {
         return NULL;
     }
@@ -325,7 +357,8 @@ static const char *find_unsupported(const mck_type *t) {
 }
 
 /* False: no memory. */
-static bool note_unsupported(mck_signature *s, const char *reason, const char *param) {
+static bool note_unsupported(mck_signature *s, const char *reason, const char *param)
+{
     char *text = malloc(256);
     if (text == NULL) {
         return false;
@@ -344,7 +377,8 @@ static bool note_unsupported(mck_signature *s, const char *reason, const char *p
     return true;
 }
 
-mck_signature *mck_signature_new(const mck_wasmtime_api *api, const wasmtime_component_func_type_t *type) {
+mck_signature *mck_signature_new(const mck_wasmtime_api *api, const wasmtime_component_func_type_t *type)
+{
     builder b = {api, 0, false};
     mck_signature *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -392,7 +426,8 @@ mck_signature *mck_signature_new(const mck_wasmtime_api *api, const wasmtime_com
     return s;
 }
 
-void mck_signature_delete(mck_signature *s) {
+void mck_signature_delete(mck_signature *s)
+{
     if (s == NULL) {
         return;
     }
@@ -404,7 +439,8 @@ void mck_signature_delete(mck_signature *s) {
 
 static void describe(const mck_type *t, mck_buffer *out);
 
-static void describe_or_null(const mck_type *t, mck_buffer *out) {
+static void describe_or_null(const mck_type *t, mck_buffer *out)
+{
     if (t == NULL) {
         mck_buffer_text(out, "null");
     } else {
@@ -413,7 +449,8 @@ static void describe_or_null(const mck_type *t, mck_buffer *out) {
 }
 
 /* `names`: as strings; `types`: as types; both: as objects. */
-static void describe_members(const mck_type *t, bool names, bool types, mck_buffer *out) {
+static void describe_members(const mck_type *t, bool names, bool types, mck_buffer *out)
+{
     mck_buffer_text(out, "[");
     for (size_t i = 0; i < t->count; i++) {
         const mck_type_member *m = &t->members[i];
@@ -433,7 +470,8 @@ static void describe_members(const mck_type *t, bool names, bool types, mck_buff
     mck_buffer_text(out, "]");
 }
 
-static void describe(const mck_type *t, mck_buffer *out) {
+static void describe(const mck_type *t, mck_buffer *out)
+{
     if (t->kind <= MCK_T_STRING) {
         mck_buffer_text(out, "\"");
         mck_buffer_text(out, mck_type_name(t->kind));
@@ -445,21 +483,13 @@ static void describe(const mck_type *t, mck_buffer *out) {
     mck_buffer_text(out, "\":");
     switch (t->kind) {
     case MCK_T_LIST:
-    case MCK_T_OPTION:
-        describe(t->members[0].type, out);
-        break;
+    case MCK_T_OPTION: describe(t->members[0].type, out); break;
     case MCK_T_RECORD:
-    case MCK_T_VARIANT:
-        describe_members(t, true, true, out);
-        break;
+    case MCK_T_VARIANT: describe_members(t, true, true, out); break;
     case MCK_T_ENUM:
-    case MCK_T_FLAGS:
-        describe_members(t, true, false, out);
-        break;
+    case MCK_T_FLAGS: describe_members(t, true, false, out); break;
     case MCK_T_TUPLE:
-    case MCK_T_MAP:
-        describe_members(t, false, true, out);
-        break;
+    case MCK_T_MAP: describe_members(t, false, true, out); break;
     case MCK_T_RESULT:
         mck_buffer_text(out, "{\"ok\":");
         describe_or_null(t->members[0].type, out);
@@ -467,14 +497,13 @@ static void describe(const mck_type *t, mck_buffer *out) {
         describe_or_null(t->members[1].type, out);
         mck_buffer_text(out, "}");
         break;
-    default:
-        mck_buffer_json_string(out, t->reason, strlen(t->reason));
-        break;
+    default: mck_buffer_json_string(out, t->reason, strlen(t->reason)); break;
     }
     mck_buffer_text(out, "}");
 }
 
-void mck_signature_describe(const mck_signature *s, mck_buffer *out) {
+void mck_signature_describe(const mck_signature *s, mck_buffer *out)
+{
     mck_buffer_text(out, "\"params\":");
     describe_members(s->params, true, true, out);
     mck_buffer_text(out, ",\"result\":");

@@ -1,0 +1,144 @@
+"""What every guest style provides: its tools, ready to be listed and bound to limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from mcpkit.core.wasm import Program, Tool
+
+
+class CallLimits(Protocol):
+    """Limits of one call; `mcpkit.config.Limits` is one. 0 leaves a number at the engine's default."""
+
+    @property
+    def enforcement(self) -> Literal["strict", "warning", "tracking"]: ...
+    @property
+    def max_units(self) -> int: ...
+    @property
+    def warn_units(self) -> int: ...
+    @property
+    def max_memory(self) -> int:
+        """Bytes of one linear memory."""
+
+    @property
+    def timeout_ns(self) -> int: ...
+    @property
+    def max_tables(self) -> int: ...
+    @property
+    def max_instances(self) -> int: ...
+    @property
+    def inline(self) -> Literal["auto", "never"]: ...
+
+
+class ToolSettings(Protocol):
+    """What a configuration says of a tool; `mcpkit.config.schema.ToolConfig` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str | None: ...
+    @property
+    def description(self) -> str | None: ...
+    @property
+    def input_schema(self) -> dict[str, Any] | None: ...
+    @property
+    def output_schema(self) -> dict[str, Any] | None: ...
+    @property
+    def annotations(self) -> dict[str, Any] | None: ...
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """How a tool is called inside its program, and limits of its own (0: none), which only ever tighten."""
+
+    style: Literal["command", "function"]
+    interface: str | None = None
+    function: str | None = None
+    argv: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    max_units: int = 0
+    max_memory: int = 0
+    timeout_ns: int = 0
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One tool as it is listed, and how it is called."""
+
+    name: str
+    """Unique in the server; letters, digits, ``_``, ``.``, ``-``, at most 64."""
+    qualified: str
+    """``module/tool``: what configuration globs match. It stays the same whatever other modules are served."""
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
+    title: str | None = None
+    description: str | None = None
+    annotations: dict[str, Any] | None = None
+    program: Program
+    binding: Binding
+
+    @property
+    def module(self) -> str:
+        return self.qualified.rpartition("/")[0]
+
+    @property
+    def style(self) -> Literal["command", "function"]:
+        return self.binding.style
+
+    def bind(self, limits: CallLimits) -> Tool:
+        """The callable tool under these limits. Raises `mcpkit.core.wasm.WasmError` where the program does not link."""
+        binding = self.binding
+        return Tool(
+            self.program,
+            style=binding.style,
+            interface=binding.interface,
+            function=binding.function,
+            argv=binding.argv,
+            env=binding.env,
+            inline=limits.inline,
+            enforcement=limits.enforcement,
+            max_units=_tighter(limits.max_units, binding.max_units),
+            warn_units=limits.warn_units,
+            max_memory=_tighter(limits.max_memory, binding.max_memory),
+            timeout_ns=_tighter(limits.timeout_ns, binding.timeout_ns),
+            max_tables=limits.max_tables,
+            max_instances_per_call=limits.max_instances,
+        )
+
+
+def _tighter(limit: int, own: int) -> int:
+    return min(limit, own) if limit and own else limit or own
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool of one module, before the names of all modules are settled."""
+
+    local: str
+    """Unique in its module: the second half of the qualified name."""
+    candidates: tuple[str, ...]
+    """Names it would go by in the server, the best first."""
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
+    title: str | None = None
+    description: str | None = None
+    annotations: dict[str, Any] | None = None
+    binding: Binding
+
+
+class Guest(Protocol):
+    """One module under one style."""
+
+    @property
+    def module(self) -> str:
+        """What the configuration calls it; by default the file's stem."""
+
+    @property
+    def program(self) -> Program: ...
+    @property
+    def drafts(self) -> Sequence[Draft]:
+        """Its tools, in a stable order; at least one."""
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Exports that cannot be tools, each with the reason."""
