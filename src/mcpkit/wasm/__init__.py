@@ -4,10 +4,14 @@ with Runtime() as runtime:
     program = runtime.open(Path("calculator.wasm"))
 """
 
+from typing import TYPE_CHECKING
+
 from mcpkit.wasm.cache import CacheStats, CodeCache, default_cache_dir
 from mcpkit.wasm.errors import CacheFolderError, LibraryError, ModuleError, WasmRuntimeError
 from mcpkit.wasm.library import Library, find_library
-from mcpkit.wasm.runtime import Counters, Runtime
+
+if TYPE_CHECKING:
+    from mcpkit.wasm.runtime import Counters, Runtime
 
 __all__ = [
     "CacheFolderError",
@@ -22,3 +26,12 @@ __all__ = [
     "default_cache_dir",
     "find_library",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The engine's door comes with the runtime alone: looking at the cache or for the library works without it.
+    if name in ("Counters", "Runtime"):
+        from mcpkit.wasm import runtime
+
+        return getattr(runtime, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
