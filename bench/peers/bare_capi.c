@@ -29,6 +29,7 @@ typedef wasmtime_error_t *(*call_function)(const wasmtime_component_func_t *, wa
 static mck_wasmtime_api w;
 static instantiate_function instantiate;
 static call_function call_plainly;
+static void (*set_epoch_deadline)(wasmtime_context_t *, uint64_t);
 
 typedef struct {
     wasm_engine_t *engine;
@@ -127,7 +128,7 @@ static uint64_t call(const guest *g, wasmtime_component_val_t *arguments, size_t
         check(error, "call");
     } else {
         if (g->epoch)
-            w.context_set_epoch_deadline(context, 1);
+            set_epoch_deadline(context, 1);
         check(instantiate(g->linker, context, g->component, &instance), "instantiate");
         if (!w.component_instance_get_func(&instance, context, g->function, &function))
             exit(1);
@@ -195,7 +196,8 @@ int main(int argc, char **argv)
     }
     *(void **)&instantiate = dlsym(w.library, "wasmtime_component_linker_instantiate");
     *(void **)&call_plainly = dlsym(w.library, "wasmtime_component_func_call");
-    if (!instantiate || !call_plainly)
+    *(void **)&set_epoch_deadline = dlsym(w.library, "wasmtime_context_set_epoch_deadline");
+    if (!instantiate || !call_plainly || !set_epoch_deadline)
         return 1;
     long calls = atol(argv[4]);
     uint32_t rounds = (uint32_t)atol(argv[5]);
