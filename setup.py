@@ -60,6 +60,12 @@ SANITIZE = os.environ.get("MCPKIT_SANITIZE", "")
 COVERAGE = bool(os.environ.get("MCPKIT_COVERAGE"))
 TRACE = bool(os.environ.get("MCPKIT_TRACE"))
 ABI3 = bool(os.environ.get("MCPKIT_ABI3")) and not sysconfig.get_config_var("Py_GIL_DISABLED")
+# The stable ABI has functions in the place of the macros that the doors use.
+LIMITED: list[tuple[str, str | None]] = [
+    ("Py_LIMITED_API", "0x030B0000"),
+    ("PyBytes_AS_STRING", "PyBytes_AsString"),
+    ("PyBytes_GET_SIZE", "PyBytes_Size"),
+]
 
 
 def machine() -> str:
@@ -96,7 +102,7 @@ def extension(room: str) -> Extension:
         sources=[f"src/mcpkit/core/{room}.pyx", *sorted(str(c) for r in rooms for c in Path("cext", r).glob("*.c"))],
         depends=["setup.py", *map(str, headers()), *map(str, Path("src/mcpkit/core").glob("*.pxd"))],
         include_dirs=["cext/include", "cext", *(f"cext/{r}" for r in rooms)],
-        define_macros=macros + ([("Py_LIMITED_API", "0x030B0000")] if ABI3 else []),
+        define_macros=macros + (LIMITED if ABI3 else []),
         libraries=LIBRARIES.get(room, []) if sys.platform == "linux" else [],
         extra_compile_args=flags()[0],
         extra_link_args=flags()[1],
