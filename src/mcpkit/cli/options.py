@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mcpkit.cli import exits
 from mcpkit.cli.exits import CliError
-from mcpkit.config import Config, ConfigError, Limits, UnitError, effective_limits, load, units
+from mcpkit.config import Config, ConfigError, Limits, Module, UnitError, effective_limits, load, units
 
 
 def config(args: argparse.Namespace) -> Config | None:
@@ -30,6 +32,28 @@ def limits(args: argparse.Namespace, config: Config | None) -> Limits:
         max_memory=_quantity(args.max_memory, "--max-memory", units.size),
         timeout_ns=_quantity(args.timeout, "--timeout", units.duration),
     )
+
+
+def files(names: Sequence[str]) -> list[Path]:
+    """Paths of files that are there."""
+    paths = [Path(name) for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise CliError(f"there is no file {path}", exits.CANNOT_LOAD)
+    return paths
+
+
+def with_files(config: Config | None, names: Sequence[str]) -> Config:
+    """The configuration with further modules; one that it has already is not added again."""
+    base = config if config is not None else Config()
+    known = {module.path.resolve() for module in base.modules()}
+    added: list[Module] = []
+    for path in files(names):
+        if path.resolve() not in known:
+            known.add(path.resolve())
+            added.append(Module(path=path))
+    wasm = msgspec.structs.replace(base.runtime.wasm, modules=base.runtime.wasm.modules + tuple(added))
+    return msgspec.structs.replace(base, runtime=msgspec.structs.replace(base.runtime, wasm=wasm))
 
 
 def cache(args: argparse.Namespace, config: Config | None) -> dict[str, Any]:

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from mcpkit.cli import exits
 
 METER_FORMATS = ("minimal", "detailed", "json", "progress")
+_METER_VALUES = (*METER_FORMATS, "progress_bar", "auto")
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
 SHELLS = ("bash", "zsh", "fish")
 
 _ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]+)?|[A-Za-z0-9.-]*(?::[0-9]+)|[0-9]+|localhost|[0-9.]+")
 
 _OPTIONAL_VALUES: dict[str, Callable[[str], bool]] = {
-    "--meter": lambda value: value in (*METER_FORMATS, "progress_bar"),
+    "--meter": lambda value: value in _METER_VALUES,
     "--http": lambda value: _ADDRESS.fullmatch(value) is not None,
 }
-_DEFAULT_VALUES = {"--meter": "minimal", "--http": ""}
+_DEFAULT_VALUES = {"--meter": "auto", "--http": ""}
 
 
 def settle(argv: list[str]) -> list[str]:
@@ -130,8 +131,8 @@ def _call(commands: Commands[argparse.ArgumentParser]) -> None:
         "--meter",
         nargs="?",
         metavar="FORMAT",
-        choices=(*METER_FORMATS, "progress_bar"),
-        help=f"report compute usage on stderr: {', '.join(METER_FORMATS)}",
+        choices=_METER_VALUES,
+        help=f"report compute usage on stderr: {', '.join(METER_FORMATS)} (default: the configuration's, else minimal)",
     )
     parser.add_argument("--json", action="store_true", help="print status, result and usage as one JSON object")
     parser.add_argument("--config", metavar="FILE", help="configuration to take limits and descriptions from")

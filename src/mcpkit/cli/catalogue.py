@@ -1,0 +1,44 @@
+"""Opens modules for commands: engine, compiled code and tools, with failures as exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from mcpkit.cli import exits, options
+from mcpkit.cli.exits import CliError
+from mcpkit.cli.terminal import note_if_slow
+from mcpkit.config import Config, Module, ToolConfig
+from mcpkit.core.wasm import WasmError
+from mcpkit.guests import Catalogue, GuestError
+from mcpkit.wasm import Runtime, WasmRuntimeError
+
+
+def only(file: str, config: Config | None) -> tuple[Module, list[ToolConfig]]:
+    """One file as the configuration knows it, with the tools that belong to it; on its own where it does not."""
+    (path,) = options.files([file])
+    known = config.modules() if config is not None else ()
+    for module in known:
+        if config is not None and module.path.resolve() == path.resolve():
+            own = (module.label, None) if len(known) == 1 else (module.label,)
+            return module, [tool for tool in config.mcp.tools if tool.module in own]
+    return Module(path=path), []
+
+
+@contextmanager
+def opened(
+    args: argparse.Namespace,
+    config: Config | None,
+    modules: Sequence[Module],
+    tools: Sequence[ToolConfig],
+    max_memory: int = 0,
+) -> Iterator[Catalogue]:
+    """The tools of `modules`, on an engine that ends with the body; no call may have more than `max_memory` bytes."""
+    try:
+        with Runtime(**options.cache(args, config), max_memory=max_memory) as runtime:
+            with note_if_slow(f"compiling {', '.join(module.path.name for module in modules)} …"):
+                catalogue = Catalogue.open(runtime, modules, tools)
+            yield catalogue
+    except (WasmRuntimeError, WasmError, GuestError) as error:
+        raise CliError(str(error), exits.CANNOT_LOAD) from None

@@ -1,0 +1,99 @@
+"""mcpkit call: run one tool from the shell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from mcpkit.cli import catalogue, exits, options
+from mcpkit.cli.commands.tools import as_json, as_text
+from mcpkit.cli.exits import CliError
+from mcpkit.cli.outcome import Outcome, harmless, pretty, read
+from mcpkit.cli.terminal import complain, paint
+from mcpkit.core.json import JsonError, validate
+from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
+from mcpkit.metering import Usage, show
+
+if TYPE_CHECKING:
+    from mcpkit.core.wasm import CallResult
+
+MAX_ARGUMENTS = 64 << 20
+
+
+def run(args: argparse.Namespace) -> int:
+    config = options.config(args)
+    limits = options.limits(args, config)
+    arguments = _arguments(args.arguments)
+    module, described = catalogue.only(args.file, config)
+    with catalogue.opened(args, config, [module], described, limits.max_memory) as tools:
+        if args.tool is None:
+            print(as_json(tools) if args.json else as_text(tools))
+            return exits.OK
+        spec = _find(tools, args.tool)
+        call = spec.bind(limits).call(arguments)
+    outcome = read(call, spec.style == "command")
+    usage = Usage(call.units, call.wall_ns, call.mean_rate, call.peak_rate, call.memory_bytes, limits.max_units)
+    if args.json:
+        print(_as_json(spec, call, outcome, usage))
+    else:
+        _print(call, outcome)
+    if limits.warn_units and usage.units >= limits.warn_units:
+        print(
+            f"{paint('warning:', '33', sys.stderr)} {usage.units:,} compute units used; "
+            f"the warning limit is {limits.warn_units:,}",
+            file=sys.stderr,
+        )
+    if args.meter:
+        configured = config.runtime.wasm.metering.display_format if config is not None else "minimal"
+        print(show(usage, configured if args.meter == "auto" else args.meter), file=sys.stderr)
+    return outcome.exit
+
+
+def _find(tools: Catalogue, name: str) -> ToolSpec:
+    try:
+        return tools.tool(name)
+    except UnknownToolError as error:
+        raise CliError(str(error)) from None
+
+
+def _arguments(text: str | None) -> bytes:
+    """The arguments as the raw text of a JSON object."""
+    if text is None:
+        return b"{}"
+    raw = sys.stdin.buffer.read(MAX_ARGUMENTS + 1) if text == "-" else text.encode(errors="surrogateescape")
+    if len(raw) > MAX_ARGUMENTS:
+        raise CliError(f"the arguments are larger than {MAX_ARGUMENTS >> 20} MiB", exits.BAD_ARGUMENTS)
+    try:
+        validate(raw)
+    except JsonError as error:
+        raise CliError(f"the arguments are not JSON: {error}", exits.BAD_ARGUMENTS) from None
+    if not raw.lstrip().startswith(b"{"):
+        raise CliError('the arguments must be a JSON object such as {"a": 2}', exits.BAD_ARGUMENTS)
+    return raw
+
+
+def _print(call: CallResult, outcome: Outcome) -> None:
+    said = call.stderr.decode(errors="replace")
+    if said:
+        said = harmless(said) if sys.stderr.isatty() else said
+        print(said, end="" if said.endswith("\n") else "\n", file=sys.stderr)
+    if outcome.result is not None:
+        print(pretty(outcome.result) if sys.stdout.isatty() else outcome.result)
+    if outcome.error is not None:
+        sys.stdout.flush()
+        complain(harmless(outcome.error))
+
+
+def _as_json(spec: ToolSpec, call: CallResult, outcome: Outcome, usage: Usage) -> str:
+    """Status, answer and usage as one object; the answer's text is put in as the tool gave it."""
+    members = [("tool", json.dumps(spec.name)), ("status", json.dumps(call.status))]
+    if outcome.result is not None:
+        members.append(("result", outcome.result))
+    if outcome.error is not None:
+        members.append(("error", json.dumps(outcome.error, ensure_ascii=False)))
+    if call.stderr:
+        members.append(("stderr", json.dumps(call.stderr.decode(errors="replace"), ensure_ascii=False)))
+    members.append(("usage", show(usage, "json")))
+    return "{" + ", ".join(f'"{key}": {text}' for key, text in members) + "}"

@@ -1,0 +1,114 @@
+"""mcpkit server: serve tools over MCP until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from mcpkit.cli import exits, logs, options
+from mcpkit.cli.exits import CliError
+from mcpkit.cli.terminal import note_if_slow, paint
+from mcpkit.config import Config, Limits
+
+log = logging.getLogger("mcpkit.server")
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- shown, not bound
+
+
+def run(args: argparse.Namespace) -> int:
+    config = merged(args)
+    logs.set_up(config.server.log_level, config.server.log_format)
+    if not config.modules():
+        raise CliError("nothing to serve; name a module (mcpkit server FILE.wasm) or a configuration (--config)")
+    return serve(config, options.limits(args, config))
+
+
+def merged(args: argparse.Namespace) -> Config:
+    """The configuration with what the command line says instead."""
+    replace = msgspec.structs.replace
+    config = options.with_files(options.config(args), args.files)
+    server, transport, wasm = config.server, config.transport, config.runtime.wasm
+    if args.http is not None:
+        transport = replace(transport, type="http")
+        if args.http:
+            host, port = options.address(args.http)
+            server = replace(server, bind=host, port=port)
+    elif args.stdio:
+        transport = replace(transport, type="stdio")
+    settings = replace(
+        transport.settings,
+        allowed_hosts=transport.settings.allowed_hosts + tuple(args.allowed_host or ()),
+        allowed_origins=transport.settings.allowed_origins + tuple(args.allowed_origin or ()),
+    )
+    server = replace(
+        server,
+        log_level=args.log_level or server.log_level,
+        log_format=args.log_format or server.log_format,
+    )
+    wasm = replace(
+        wasm,
+        cache=wasm.cache and not args.no_cache,
+        cache_dir=Path(args.cache_dir) if args.cache_dir is not None else wasm.cache_dir,
+    )
+    return replace(
+        config,
+        server=server,
+        transport=replace(transport, settings=settings),
+        runtime=replace(config.runtime, wasm=wasm),
+    )
+
+
+def serve(config: Config, limits: Limits) -> int:
+    """Serve until the end of input (stdio) or a signal (HTTP)."""
+    from mcpkit.application import Application
+    from mcpkit.core.wasm import WasmError
+    from mcpkit.guests import GuestError
+    from mcpkit.transport import Listening, run_http, run_stdio
+    from mcpkit.wasm import WasmRuntimeError
+
+    try:
+        with note_if_slow("compiling …"):
+            app = Application.open(config, limits)
+    except (WasmRuntimeError, WasmError, GuestError) as error:
+        raise CliError(str(error), exits.CANNOT_LOAD) from None
+    with app:
+        if config.transport.type == "stdio":
+            log.info("serving %d tools on stdio", len(app.tools))
+            run_stdio(app)
+            return exits.OK
+
+        def ready(at: Listening) -> None:
+            url = at._replace(host=WILDCARDS.get(at.host, at.host)).url
+            log.info("serving %d tools on %s", len(app.tools), at.url)
+            print(welcome(config.server.name, url, app.tools), flush=True)
+
+        host, port = config.server.bind, config.server.port
+        try:
+            run_http(app, host, port, ready=ready)
+        except OSError as error:
+            what = error.strerror or str(error)
+            raise CliError(f"cannot listen on {host} port {port}: {what}", exits.INTERNAL) from None
+    return exits.OK
+
+
+def welcome(name: str, url: str, tools: Iterable[str]) -> str:
+    """Where the server is, what it offers, and what to paste into clients."""
+    entry = {name: {"type": "http", "url": url}}
+    return "\n".join(
+        [
+            f"{paint(name, '1', sys.stdout)} serves MCP at {paint(url, '1', sys.stdout)}",
+            f"tools: {', '.join(sorted(tools))}",
+            "",
+            "client configuration (Claude Code, Cursor and others):",
+            json.dumps({"mcpServers": entry}, indent=2),
+            "",
+            "VS Code (.vscode/mcp.json):",
+            json.dumps({"servers": entry}, indent=2),
+        ]
+    )
