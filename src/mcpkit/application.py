@@ -1,1 +1,115 @@
 """One server, whatever its transport: configuration, engine, tools and dispatcher joined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import orjson
+
+import mcpkit
+from mcpkit.config import Config, Limits, effective_limits
+from mcpkit.core.wasm import Tool
+from mcpkit.guests import Catalogue
+from mcpkit.mcp import Dispatcher, McpError, Request, ServerInfo
+from mcpkit.mcp.revisions import Era
+from mcpkit.wasm import Runtime
+
+_RESULT, _ERROR, _ACCEPTED = 0, 1, 2
+
+Answer = tuple[int, int, bytes | None, str | None, bytes | None]
+"""kind, HTTP status, payload, revision of a session to open, raw id of a request to cancel: what the core takes back."""
+
+
+class Application:
+    """Everything a transport needs. A context manager; `close` ends the engine."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        limits: Limits | None = None,
+        cache: bool | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
+        """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
+
+        Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served.
+        """
+        self.config = config
+        self.limits = limits or effective_limits(config)
+        wasm = config.runtime.wasm
+        self.runtime = Runtime(
+            cache=wasm.cache if cache is None else cache,
+            cache_dir=cache_dir or wasm.cache_dir,
+            max_memory=self.limits.max_memory,
+        )
+        try:
+            self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
+            self.tools: dict[str, Tool] = {spec.name: spec.bind(self.limits) for spec in self.catalogue}
+        except BaseException:
+            self.runtime.close()
+            raise
+        server = config.server
+        info = ServerInfo(
+            name=server.name,
+            version=server.version or mcpkit.__version__,
+            title=server.title,
+            description=server.description,
+            instructions=server.instructions,
+        )
+        self.dispatcher = Dispatcher(info, self.catalogue)
+        self.identity = orjson.dumps({"name": info.name, "version": info.version})
+        """JSON of what signs the results of the modern era."""
+
+    def ask(
+        self,
+        era: Era,
+        revision: str,
+        method: str | None,
+        id: bytes | None,  # noqa: A002 -- the protocol's own word
+        params: bytes | None,
+        transport: str,
+        session: str | None,
+        end_session: bool,
+    ) -> Answer:
+        """Answer what the core does not answer itself. Never raises."""
+        if method is None or end_session:
+            return _ACCEPTED, 200 if end_session else 202, None, None, None
+        request = Request(
+            era=era,
+            revision=revision,
+            method=method,
+            id=id,
+            params=params,
+            transport="stdio" if transport == "stdio" else "http",
+            session=session,
+        )
+        reply = self.dispatcher.handle(request)
+        revision_opened = reply.revision if reply.new_session else None
+        if reply.error is not None:
+            return _ERROR, reply.http_status, _error_object(reply.error), None, None
+        if reply.result is not None:
+            return _RESULT, reply.http_status, reply.result, revision_opened, None
+        return _ACCEPTED, reply.http_status, None, None, reply.cancel_request_id
+
+    def close(self) -> None:
+        """End the engine and what still runs in it."""
+        self.runtime.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _error_object(error: McpError) -> bytes:
+    body: dict[str, object] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        body["data"] = error.data
+    return msgspec.json.encode(body)

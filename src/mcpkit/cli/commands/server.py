@@ -74,7 +74,7 @@ def serve(config: Config, limits: Limits) -> int:
 
     try:
         with note_if_slow("compiling …"):
-            app = Application.open(config, limits)
+            app = Application(config, limits=limits)
     except (WasmRuntimeError, WasmError, GuestError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     with app:

@@ -1,4 +1,4 @@
-"""``python -m mcpkit.cli``."""
+"""``python -m mcpkit``."""
 
 import sys
 
