@@ -162,6 +162,9 @@ void mck_wasm_call_limit(mck_wasm_call *call, uint64_t max_units, uint64_t max_m
 bool mck_wasm_call_start(mck_wasm_call *call);
 /* Any thread, any time before delete: the call ends soon with CANCELLED (unless it ended otherwise first). */
 void mck_wasm_call_cancel(mck_wasm_call *call);
+/* For callers without an event loop: wait until a started call has ended, `timeout_ns` at most (other calls are left alone; any
+ * number of threads may wait, each for its own call). True: it has ended, and is no longer in the done queue. */
+bool mck_wasm_call_wait(mck_wasm_call *call, uint64_t timeout_ns);
 /* After it has ended. A call that has not ended is cancelled and freed by the engine later. */
 void mck_wasm_call_delete(mck_wasm_call *call);
 

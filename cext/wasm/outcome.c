@@ -1,0 +1,168 @@
+/* How a call ended, in a status and a sentence for people. */
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void mck_outcome_text(char *out, size_t size, const char *text, size_t len) {
+    size_t used = 0;
+    if (size == 0) return;
+    while (len > 0) {
+        size_t good = mck_json_utf8_fault((const uint8_t *)text, len, NULL);
+        size_t take = good < size - 1 - used ? good : size - 1 - used;
+        while (take < good && take > 0 && ((unsigned char)text[take] & 0xc0) == 0x80) take--; /* never half a character */
+        memcpy(out + used, text, take);
+        used += take;
+        if (take < good || good == len || used + 1 >= size) break;
+        out[used++] = '?';
+        text += good + 1;
+        len -= good + 1;
+    }
+    out[used] = 0;
+}
+
+void mck_outcome_set(mck_wasm_call *call, mck_wasm_call_status status, const char *format, ...) {
+    char text[sizeof call->run_detail];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    mck_outcome_text(call->run_detail, sizeof call->run_detail, text, len);
+    call->run_status = status;
+    call->phase = MCK_RUN_OVER;
+}
+
+static bool contains(const char *text, size_t len, const char *wanted) {
+    size_t n = strlen(wanted);
+    for (size_t i = 0; i + n <= len; i++)
+        if (memcmp(text + i, wanted, n) == 0) return true;
+    return false;
+}
+
+/*
+ * wasmtime's text is a first line, perhaps a backtrace, and then causes, one per line, the innermost last:
+ *     error while executing at wasm backtrace:
+ *         0: …
+ *
+ *     Caused by:
+ *         0: memory fault at wasm address …
+ *         1: wasm trap: out of bounds memory access
+ * The innermost cause is the one to tell; without causes it is the first line.
+ */
+static void innermost(const char **text, size_t *len) {
+    static const char CAUSES[] = "Caused by:";
+    static const char TRAP[] = "wasm trap: ";
+    const char *at = *text, *end = at + *len, *causes = NULL;
+    for (const char *p = at; p + sizeof CAUSES - 1 <= end; p++)
+        if (memcmp(p, CAUSES, sizeof CAUSES - 1) == 0) causes = p + sizeof CAUSES - 1;
+    const char *start = at, *stop = memchr(at, '\n', (size_t)(end - at));
+    if (stop == NULL) stop = end;
+    if (causes != NULL) {
+        stop = end;
+        while (stop > causes && (stop[-1] == '\n' || stop[-1] == ' ')) stop--;
+        start = stop;
+        while (start > causes && start[-1] != '\n') start--;
+        while (start < stop && *start == ' ') start++;
+        const char *digits = start;
+        while (digits < stop && *digits >= '0' && *digits <= '9') digits++;
+        if (digits > start && stop - digits >= 2 && digits[0] == ':' && digits[1] == ' ') start = digits + 2;
+    }
+    if ((size_t)(stop - start) > sizeof TRAP - 1 && memcmp(start, TRAP, sizeof TRAP - 1) == 0) start += sizeof TRAP - 1;
+    *text = start;
+    *len = (size_t)(stop - start);
+}
+
+/* The size of a module's exported memory; components keep theirs to themselves: 0. */
+static uint64_t memory_size(const mck_wasm_call *call) {
+    const mck_wasmtime_api *api = &call->engine->api;
+    wasmtime_extern_t memory;
+    if (call->tool->program->component || call->phase != MCK_RUN_CALLING) return 0;
+    if (!api->instance_export_get(call->context, &call->instance.module, "memory", 6, &memory)) return 0;
+    return memory.kind == WASMTIME_EXTERN_MEMORY ? api->memory_data_size(call->context, &memory.of.memory) : 0;
+}
+
+static void read_message(mck_wasm_call *call, const char *text, size_t len, bool out_of_fuel, bool unreachable) {
+    unsigned long long memory_limit = call->max_memory;
+    const char *inner = text;
+    size_t inner_len = len;
+    innermost(&inner, &inner_len);
+    char reason[256];
+    mck_outcome_text(reason, sizeof reason, inner, inner_len);
+    if (out_of_fuel || contains(text, len, "all fuel consumed")) {
+        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_UNITS, "stopped at the compute limit of %llu units",
+                        (unsigned long long)call->given_units);
+        return;
+    }
+    bool making = call->phase == MCK_RUN_INSTANTIATING;
+    if (making && contains(text, len, "exceeds memory limits")) {
+        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_MEMORY, "the program starts with more memory than the limit of %llu bytes: %s",
+                        memory_limit, reason);
+        return;
+    }
+    if (making && contains(text, len, "maximum concurrent")) {
+        mck_outcome_set(call, MCK_WASM_CALL_BUSY, "no room for another instance: %s", reason);
+        return;
+    }
+    if (making && !contains(text, len, "wasm trap") && !contains(text, len, "wasm backtrace")) {
+        mck_outcome_set(call, MCK_WASM_CALL_INTERNAL, "the program could not be started: %s", reason);
+        return;
+    }
+    /* Programs that get no memory usually stop themselves. Whether that was the cause is not known: say what is known. */
+    uint64_t memory = memory_size(call);
+    unreachable = unreachable || contains(text, len, "wasm `unreachable`");
+    if (unreachable && (memory == 0 || memory >= call->max_memory / 2))
+        mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s (trapped under a memory limit of %llu bytes)", reason, memory_limit);
+    else
+        mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s", reason);
+}
+
+void mck_outcome_read(mck_wasm_call *call) {
+    const mck_wasmtime_api *api = &call->engine->api;
+    wasm_byte_vec_t text;
+    if (call->trap != NULL) {
+        uint8_t code = UINT8_MAX;
+        (void)api->trap_code(call->trap, &code);
+        api->wasm_trap_message(call->trap, &text);
+        read_message(call, text.data, text.size, code == WASMTIME_TRAP_OUT_OF_FUEL, code == WASMTIME_TRAP_UNREACHABLE);
+        api->wasm_byte_vec_delete(&text);
+        api->wasm_trap_delete(call->trap);
+        call->trap = NULL;
+    } else {
+        int exit_status = 0;
+        if (api->error_exit_status(call->error, &exit_status)) {
+            call->run_exit = exit_status;
+            if (exit_status == 0)
+                mck_outcome_set(call, MCK_WASM_CALL_OK, "%s", "");
+            else
+                mck_outcome_set(call, MCK_WASM_CALL_GUEST_ERROR, "the program ended with exit status %d", exit_status);
+        } else {
+            api->error_message(call->error, &text);
+            read_message(call, text.data, text.size, false, false);
+            api->wasm_byte_vec_delete(&text);
+        }
+    }
+    if (call->error != NULL) api->error_delete(call->error);
+    call->error = NULL;
+}
+
+void mck_outcome_stop(mck_wasm_call *call, mck_wasm_call_status status) {
+    char *to = call->detail;
+    size_t size = sizeof call->detail;
+    call->status = status;
+    switch (status) {
+    case MCK_WASM_CALL_TIMEOUT:
+        (void)snprintf(to, size, "stopped at the time limit of %.3g seconds", (double)call->timeout_ns / 1e9);
+        break;
+    case MCK_WASM_CALL_CANCELLED:
+        (void)snprintf(to, size, "cancelled");
+        break;
+    case MCK_WASM_CALL_RESULT_TOO_LARGE:
+        (void)snprintf(to, size, "stopped because it wrote more than %llu bytes to stdout",
+                       (unsigned long long)call->tool->limits.max_result_bytes);
+        break;
+    default:
+        (void)snprintf(to, size, "%s", mck_wasm_call_status_name(status));
+    }
+}

@@ -1,0 +1,224 @@
+/* Tools: one callable thing of a program, its limits, and whether its first slice may run on the owner's thread. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_UNITS UINT64_C(1000000000)
+#define DEFAULT_TIMEOUT (UINT64_C(60) * UINT64_C(1000000000))
+#define DEFAULT_BYTES (UINT64_C(4) << 20)
+#define DEFAULT_STDERR (64u << 10)
+
+/*
+ * Inline slices. A slice of a millisecond on the owner's thread delays every other request, so a tool that needs more than that
+ * moves to the native threads for good. The wall clock alone cannot tell a slow guest from a thread that lost its processor,
+ * and asking for the thread's own time costs a system call. So: the first calls are measured by the thread's own clock, and a
+ * plain breach among them is final; later calls are watched by the wall clock, and only a tool that was ever late on it is
+ * measured again, from then on for ever. Small breaches are forgiven twice (and in time forgotten), because a virtual
+ * machine counts time that was stolen from it as the thread's own.
+ */
+#define BREACH_NS UINT64_C(1000000)
+#define TRIAL_BREACH_NS UINT64_C(2000000)
+#define GROSS_BREACH_NS UINT64_C(10000000)
+#define TRIAL_CALLS 32u
+#define BREACHES_FORGIVEN 2u
+#define CLEAN_CALLS_PER_BREACH 1024u
+
+void mck_tool_judge(mck_wasm_tool *tool, uint64_t wall_ns, uint64_t cpu_ns) {
+    bool on_trial = tool->trial > 0;
+    if (on_trial && --tool->trial == 0 && !tool->suspect) tool->measured = false;
+    if (wall_ns < BREACH_NS || cpu_ns < BREACH_NS) {
+        if (tool->breaches > 0 && ++tool->clean >= CLEAN_CALLS_PER_BREACH) {
+            tool->breaches--;
+            tool->clean = 0;
+        }
+        return;
+    }
+    tool->suspect = tool->measured = true;
+    if (cpu_ns == UINT64_MAX) return;
+    tool->breaches++;
+    tool->clean = 0;
+    if (cpu_ns >= (on_trial ? TRIAL_BREACH_NS : GROSS_BREACH_NS) || tool->breaches > BREACHES_FORGIVEN) tool->may_inline = false;
+}
+
+mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool) {
+    return tool->style;
+}
+
+bool mck_wasm_tool_is_inline(const mck_wasm_tool *tool) {
+    return tool->may_inline;
+}
+
+static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config) {
+    mck_wasm_tool_config *l = &tool->limits;
+    *l = *config;
+    l->interface_name = l->function_name = NULL;
+    l->argv = l->env_names = l->env_values = NULL;
+    uint64_t most = tool->program->engine->max_memory;
+    if (l->max_memory == 0 || l->max_memory > most) l->max_memory = most;
+    if (l->meter.max_units == 0 && l->meter.enforcement != MCK_METER_TRACKING) l->meter.max_units = DEFAULT_UNITS;
+    if (l->max_tables == 0) l->max_tables = 16;
+    if (l->max_table_elements == 0) l->max_table_elements = 100000;
+    if (l->max_instances_per_call == 0) l->max_instances_per_call = 64;
+    if (l->timeout_ns == 0) l->timeout_ns = DEFAULT_TIMEOUT;
+    if (l->max_argument_bytes == 0) l->max_argument_bytes = DEFAULT_BYTES;
+    if (l->max_result_bytes == 0) l->max_result_bytes = DEFAULT_BYTES;
+    if (l->max_stderr_bytes == 0) l->max_stderr_bytes = DEFAULT_STDERR;
+    if (l->max_stuck == 0) l->max_stuck = 4;
+}
+
+static char *copy_text(char **at, const char *text) {
+    size_t n = strlen(text) + 1;
+    char *copy = memcpy(*at, text, n);
+    *at += n;
+    return copy;
+}
+
+/* WASI wants valid UTF-8; so does a process that shall not be aborted by the library. */
+static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error, mck_wasm_status *status) {
+    const mck_json_kernels *kernels = tool->program->engine->kernels;
+    size_t bytes = 1;
+    *status = MCK_WASM_E_EXPORT;
+    for (size_t i = 0; i < config->argc + 2 * config->env_count; i++) {
+        const char *text = i < config->argc                       ? config->argv[i]
+                           : i < config->argc + config->env_count ? config->env_names[i - config->argc]
+                                                                  : config->env_values[i - config->argc - config->env_count];
+        size_t n = strlen(text);
+        if (mck_json_utf8_fault((const uint8_t *)text, n, kernels) < n) {
+            mck_error_set(error, "an argument or environment variable for the program is not valid UTF-8");
+            return false;
+        }
+        bytes += n + 1;
+    }
+    size_t pointers = config->argc + 2 * config->env_count;
+    tool->strings = malloc(bytes);
+    tool->argv = calloc(pointers + 1, sizeof *tool->argv);
+    if (tool->strings == NULL || tool->argv == NULL) {
+        *status = MCK_WASM_E_MEMORY;
+        mck_error_set(error, "out of memory while making a tool");
+        return false;
+    }
+    char *at = tool->strings;
+    tool->argc = config->argc;
+    tool->env_count = config->env_count;
+    tool->env_names = tool->argv + config->argc;
+    tool->env_values = tool->env_names + config->env_count;
+    for (size_t i = 0; i < config->argc; i++) tool->argv[i] = copy_text(&at, config->argv[i]);
+    for (size_t i = 0; i < config->env_count; i++) {
+        tool->env_names[i] = copy_text(&at, config->env_names[i]);
+        tool->env_values[i] = copy_text(&at, config->env_values[i]);
+    }
+    return true;
+}
+
+static mck_wasm_status find_command(mck_wasm_tool *tool, mck_wasm_error *error) {
+    const mck_wasm_program *program = tool->program;
+    const mck_wasmtime_api *api = &program->engine->api;
+    if (program->component) {
+        wasmtime_component_item_t function;
+        if (mck_program_find(program, "wasi:cli/run", true, "run", &function, &tool->index)) {
+            api->component_item_delete(&function);
+            return MCK_WASM_OK;
+        }
+        mck_error_set(error, "the component exports no wasi:cli/run, so it is no command");
+        return MCK_WASM_E_EXPORT;
+    }
+    wasm_exporttype_vec_t exports;
+    api->module_exports(program->module, &exports);
+    bool found = false;
+    for (size_t i = 0; i < exports.size && !found; i++) {
+        const wasm_name_t *name = api->wasm_exporttype_name(exports.data[i]);
+        found = name->size == 6 && memcmp(name->data, "_start", 6) == 0 &&
+                api->wasm_externtype_kind(api->wasm_exporttype_type(exports.data[i])) == WASM_EXTERN_FUNC;
+    }
+    if (found) { /* the call is made without looking at the type again, so it has to be () -> () */
+        const wasm_functype_t *type = NULL;
+        for (size_t i = 0; i < exports.size; i++) {
+            const wasm_name_t *name = api->wasm_exporttype_name(exports.data[i]);
+            if (name->size == 6 && memcmp(name->data, "_start", 6) == 0)
+                type = api->wasm_externtype_as_functype_const(api->wasm_exporttype_type(exports.data[i]));
+        }
+        found = type != NULL && api->wasm_functype_params(type)->size == 0 && api->wasm_functype_results(type)->size == 0;
+    }
+    api->wasm_exporttype_vec_delete(&exports);
+    if (found) return MCK_WASM_OK;
+    mck_error_set(error, "the module exports no function _start without parameters and results, so it is no command");
+    return MCK_WASM_E_EXPORT;
+}
+
+static mck_wasm_status find_function(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error) {
+    const mck_wasm_program *program = tool->program;
+    const mck_wasmtime_api *api = &program->engine->api;
+    if (!program->component || config->function_name == NULL) {
+        mck_error_set(error, "only a function that a component exports can be called as a function");
+        return MCK_WASM_E_EXPORT;
+    }
+    const char *interface_name = config->interface_name != NULL ? config->interface_name : "the root";
+    wasmtime_component_item_t function;
+    if (!mck_program_find(program, config->interface_name, false, config->function_name, &function, &tool->index)) {
+        mck_error_set(error, "the component exports no function %s in %s", config->function_name, interface_name);
+        return MCK_WASM_E_EXPORT;
+    }
+    bool async = api->component_func_type_async(function.of.component_func);
+    tool->signature = mck_signature_new(api, function.of.component_func);
+    api->component_item_delete(&function);
+    if (tool->signature == NULL) {
+        mck_error_set(error, "out of memory while making a tool");
+        return MCK_WASM_E_MEMORY;
+    }
+    if (async || tool->signature->unsupported != NULL) {
+        mck_error_set(error, "the function %s in %s cannot be a tool: %s", config->function_name, interface_name,
+                      async ? "it is an async function" : tool->signature->unsupported);
+        return MCK_WASM_E_EXPORT;
+    }
+    return MCK_WASM_OK;
+}
+
+static void free_tool(mck_wasm_tool *tool) {
+    mck_wasm_program *program = tool->program;
+    if (tool->index != NULL) program->engine->api.component_export_index_delete(tool->index);
+    if (tool->signature != NULL) mck_signature_delete(tool->signature);
+    free(tool->argv);
+    free(tool->strings);
+    free(tool);
+    mck_wasm_program_delete(program);
+}
+
+mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
+                                  mck_wasm_error *error) {
+    *out = NULL;
+    mck_wasm_status status = mck_program_link(program, error);
+    if (status != MCK_WASM_OK) return status;
+    mck_wasm_tool *tool = calloc(1, sizeof *tool);
+    if (tool == NULL) {
+        mck_error_set(error, "out of memory while making a tool");
+        return MCK_WASM_E_MEMORY;
+    }
+    tool->program = program;
+    mck_program_retain(program);
+    atomic_init(&tool->references, 1);
+    tool->style = config->style;
+    set_limits(tool, config);
+    if (config->style == MCK_WASM_COMMAND)
+        status = copy_strings(tool, config, error, &status) ? find_command(tool, error) : status;
+    else
+        status = find_function(tool, config, error);
+    if (status != MCK_WASM_OK) {
+        free_tool(tool);
+        return status;
+    }
+    tool->may_inline = config->style == MCK_WASM_FUNCTION && config->inline_mode == MCK_WASM_INLINE_AUTO && !program->wasi &&
+                       program->small;
+    tool->measured = true;
+    tool->trial = TRIAL_CALLS;
+    *out = tool;
+    return MCK_WASM_OK;
+}
+
+void mck_tool_release(mck_wasm_tool *tool) {
+    if (atomic_fetch_sub_explicit(&tool->references, 1, memory_order_acq_rel) == 1) free_tool(tool);
+}
+
+void mck_wasm_tool_delete(mck_wasm_tool *tool) {
+    if (tool != NULL) mck_tool_release(tool);
+}

@@ -1,0 +1,57 @@
+/*
+ * What a WASI guest is given in one call: the arguments on stdin, two bounded buffers for stdout and stderr, its argument vector
+ * and environment. Nothing is inherited, no folder is opened, no network is allowed. This is wasmtime's own WASI, whose calls
+ * block the thread that makes them: only native threads run such guests.
+ */
+#include "internal.h"
+
+#include <errno.h>
+
+void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit) {
+    size_t room = buffer->len < limit ? limit - buffer->len : 0;
+    mck_buffer_add(buffer, bytes, len < room ? len : room);
+}
+
+/* Too much output is an error to the guest, and the end of the call at the next slice. */
+static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len) {
+    mck_wasm_call *call = data;
+    uint64_t limit = call->tool->limits.max_result_bytes;
+    if (call->overflow || len > limit - call->out.len) {
+        call->overflow = true;
+        return -ENOSPC;
+    }
+    mck_buffer_add(&call->out, bytes, len);
+    return call->out.failed ? -ENOMEM : (ptrdiff_t)len;
+}
+
+/* Diagnostics are cut, not refused: losing the end of a log must not break a program. */
+static ptrdiff_t write_stderr(void *data, const unsigned char *bytes, size_t len) {
+    mck_wasm_call *call = data;
+    mck_keep(&call->err, bytes, len, call->tool->limits.max_stderr_bytes);
+    return (ptrdiff_t)len;
+}
+
+bool mck_wasi_give(mck_wasm_call *call) {
+    const mck_wasmtime_api *api = &call->engine->api;
+    const mck_wasm_tool *tool = call->tool;
+    wasi_config_t *config = api->wasi_config_new();
+    bool command = tool->style == MCK_WASM_COMMAND;
+    bool fine = true;
+    if (command) {
+        wasm_byte_vec_t input;
+        api->wasm_byte_vec_new(&input, call->argument_len, (const char *)call->arguments);
+        api->wasi_config_set_stdin_bytes(config, &input);
+        fine = api->wasi_config_set_argv(config, tool->argc, tool->argv) &&
+               api->wasi_config_set_env(config, tool->env_count, tool->env_names, tool->env_values);
+    }
+    /* What a function prints is no result: it is kept with the diagnostics. */
+    api->wasi_config_set_stdout_custom(config, command ? write_stdout : write_stderr, call, NULL);
+    api->wasi_config_set_stderr_custom(config, write_stderr, call, NULL);
+    wasmtime_error_t *failed = NULL;
+    if (fine)
+        failed = api->context_set_wasi(call->context, config);
+    else
+        api->wasi_config_delete(config);
+    if (failed != NULL) api->error_delete(failed);
+    return fine && failed == NULL;
+}

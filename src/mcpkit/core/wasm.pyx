@@ -1,0 +1,430 @@
+"""WebAssembly: engines, programs, tools and calls of the C core, for callers that hold Python objects.
+
+The owner of an engine uses it from one thread at a time (the server's event loop does so through ``mcpkit.core.serve``);
+`Tool.call` may be used from any number of threads.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+cdef extern from "api.h" nogil:
+    ctypedef struct mck_wasmtime_layout:
+        const char *type
+        const char *member
+        size_t offset
+    ctypedef struct mck_wasmtime_prototype:
+        const char *symbol
+        const char *result
+        const char *parameters
+    const mck_wasmtime_layout *mck_wasmtime_layouts(size_t *count)
+    const mck_wasmtime_prototype *mck_wasmtime_prototypes(size_t *count)
+
+MAJOR = MCK_WASM_MAJOR
+"""The major version of wasmtime whose structures the core declares."""
+
+cdef uint64_t PATIENCE_NS = 50_000_000  # how often a waiting thread looks for Ctrl-C
+
+
+class WasmError(Exception):
+    """Something about WebAssembly that cannot be used as it is; the message says what, where and what to do."""
+
+
+class LibraryError(WasmError):
+    """wasmtime's shared library is missing, or is not the tested major version."""
+
+
+class EngineConfigError(WasmError):
+    """The engine refuses this configuration, or has been closed."""
+
+
+class CompileError(WasmError):
+    """Not WebAssembly, invalid, or using a feature that is switched off."""
+
+
+class LoadError(WasmError):
+    """Compiled code that this engine does not take."""
+
+
+class LinkError(WasmError):
+    """The program imports something that nobody provides."""
+
+
+class ExportError(WasmError):
+    """No such export, or one that cannot be a tool."""
+
+
+cdef dict ERRORS = {
+    MCK_WASM_E_LIBRARY: LibraryError,
+    MCK_WASM_E_CONFIG: EngineConfigError,
+    MCK_WASM_E_COMPILE: CompileError,
+    MCK_WASM_E_LOAD: LoadError,
+    MCK_WASM_E_LINK: LinkError,
+    MCK_WASM_E_EXPORT: ExportError,
+}
+
+
+cdef int check(mck_wasm_status status, mck_wasm_error *error) except -1:
+    if status == MCK_WASM_OK:
+        return 0
+    if status == MCK_WASM_E_MEMORY:
+        raise MemoryError(error.message.decode(errors="replace"))
+    raise ERRORS[status](error.message.decode(errors="replace"))
+
+
+cdef bytes taken(mck_buffer *buffer):
+    """The content of a buffer, which is freed."""
+    cdef c_bool failed = buffer.failed
+    try:
+        if failed:
+            raise MemoryError("out of memory while copying bytes")
+        return PyBytes_FromStringAndSize(<char *>buffer.data, <Py_ssize_t>buffer.len)
+    finally:
+        mck_buffer_free(buffer)
+
+
+cdef bytes text(value):
+    """A string for C; wasmtime and the operating system stop at a zero byte."""
+    encoded = value if isinstance(value, bytes) else value.encode()
+    if b"\0" in encoded:
+        raise ValueError(f"a string holds a zero byte: {value!r}")
+    return encoded
+
+
+@cython.final
+cdef class Engine:
+    """One wasmtime engine with its pool of instances and its native threads. Numbers that are 0 mean the engine's defaults."""
+
+    def __cinit__(self, library_path, *, uint32_t max_instances=0, uint32_t max_queued=0, uint64_t max_memory=0,
+                  uint32_t threads=0, uint64_t slice_units=0, uint32_t slice_ticks=0, bint parallel_compilation=True):
+        cdef mck_wasm_engine_config config
+        cdef mck_wasm_error error
+        memset(&config, 0, sizeof(config))
+        path = text(library_path)
+        config.library_path = path
+        config.max_instances = max_instances
+        config.max_queued = max_queued
+        config.max_memory = max_memory
+        config.threads = threads
+        config.slice_units = slice_units
+        config.slice_ticks = slice_ticks
+        config.parallel_compilation = parallel_compilation
+        check(mck_wasm_engine_new(&config, &self.ptr, &error), &error)
+
+    def __dealloc__(self):
+        mck_wasm_engine_delete(self.ptr)
+
+    cdef mck_wasm_engine *open(self) except NULL:
+        if self.ptr == NULL:
+            raise EngineConfigError("the engine has been closed")
+        return self.ptr
+
+    def close(self):
+        """Cancel what runs and end the threads (bounded: threads stuck in the host are left behind). Again: nothing."""
+        cdef mck_wasm_engine *engine = self.ptr
+        self.ptr = NULL
+        with nogil:
+            mck_wasm_engine_delete(engine)
+
+    @property
+    def closed(self):
+        return self.ptr == NULL
+
+    @property
+    def notify_fd(self):
+        """Descriptor that is readable while started calls have ended and were not taken by `next_done`."""
+        return mck_wasm_engine_notify_fd(self.open())
+
+    def fingerprint(self):
+        """What compiled code depends on besides the module itself."""
+        cdef mck_buffer out
+        memset(&out, 0, sizeof(out))
+        mck_wasm_engine_fingerprint(self.open(), &out)
+        return taken(&out)
+
+    def from_text(self, source):
+        """WebAssembly text (module or component) as a binary."""
+        cdef mck_buffer out
+        cdef mck_wasm_error error
+        cdef mck_wasm_status status
+        memset(&out, 0, sizeof(out))
+        encoded = source if isinstance(source, bytes) else source.encode()
+        status = mck_wasm_from_text(self.open(), encoded, <size_t>len(encoded), &out, &error)
+        if status != MCK_WASM_OK:
+            mck_buffer_free(&out)
+        check(status, &error)
+        return taken(&out)
+
+    def compile(self, binary):
+        """Compile a module or component; takes seconds for large ones, and lets other threads run meanwhile."""
+        cdef mck_wasm_engine *engine = self.open()
+        cdef Program program = Program.__new__(Program)
+        cdef mck_wasm_error error
+        cdef mck_wasm_status status
+        cdef Py_buffer view
+        PyObject_GetBuffer(binary, &view, PyBUF_SIMPLE)
+        with nogil:
+            status = mck_wasm_program_compile(engine, <const uint8_t *>view.buf, <size_t>view.len, &program.ptr, &error)
+        PyBuffer_Release(&view)
+        check(status, &error)
+        program.engine = self
+        return program
+
+    def load(self, path, bint component):
+        """Map compiled code from a file written from `Program.serialize`. The caller vouches for its being ours and undamaged."""
+        cdef mck_wasm_engine *engine = self.open()
+        cdef Program program = Program.__new__(Program)
+        cdef mck_wasm_error error
+        cdef mck_wasm_status status
+        encoded = text(path)
+        cdef const char *name = encoded
+        with nogil:
+            status = mck_wasm_program_load(engine, name, component, &program.ptr, &error)
+        check(status, &error)
+        program.engine = self
+        return program
+
+    def next_done(self):
+        """The next ended call of those started with `Tool.start`, or None. Not for an engine that a server owns."""
+        cdef mck_wasm_call *ended = mck_wasm_engine_next_done(self.open())
+        if ended == NULL:
+            return None
+        call = <Call>mck_wasm_call_user(ended)
+        finish(call)
+        Py_DECREF(call)
+        return call
+
+    def stats(self):
+        """Counts: live, queued, stuck_threads, threads now; started, inlined, slices, done since the start."""
+        cdef mck_wasm_engine_stats s
+        mck_wasm_engine_read_stats(self.open(), &s)
+        return s
+
+
+@cython.final
+cdef class Program:
+    """A compiled module or component. Made by `Engine.compile` and `Engine.load`."""
+
+    def __init__(self):
+        raise TypeError("a Program is made by Engine.compile or Engine.load")
+
+    def __dealloc__(self):
+        mck_wasm_program_delete(self.ptr)
+
+    @property
+    def is_component(self):
+        return mck_wasm_program_is_component(self.ptr)
+
+    def serialize(self):
+        """The compiled code, for a file that `Engine.load` maps."""
+        cdef mck_buffer out
+        cdef mck_wasm_error error
+        cdef mck_wasm_status status
+        memset(&out, 0, sizeof(out))
+        with nogil:
+            status = mck_wasm_program_serialize(self.ptr, &out, &error)
+        if status != MCK_WASM_OK:
+            mck_buffer_free(&out)
+        check(status, &error)
+        return taken(&out)
+
+    def describe(self):
+        """Imports and exports as one JSON object (its form is in mcpkit/wasm.h)."""
+        cdef mck_buffer out
+        cdef mck_wasm_error error
+        cdef mck_wasm_status status
+        memset(&out, 0, sizeof(out))
+        status = mck_wasm_program_describe(self.ptr, &out, &error)
+        if status != MCK_WASM_OK:
+            mck_buffer_free(&out)
+        check(status, &error)
+        return taken(&out)
+
+
+@cython.final
+cdef class Tool:
+    """One callable thing of a program with its limits (bytes, ns, compute units; 0: the default named in mcpkit/wasm.h)."""
+
+    def __cinit__(self, Program program not None, *, style, interface=None, function=None, argv=(), env=(), inline="auto",
+                  enforcement="strict", uint64_t max_units=0, uint64_t warn_units=0, uint64_t sample_units=0,
+                  uint64_t sample_ns=0, uint64_t max_memory=0, uint32_t max_tables=0, uint32_t max_table_elements=0,
+                  uint32_t max_instances_per_call=0, uint64_t timeout_ns=0, uint64_t max_argument_bytes=0,
+                  uint64_t max_result_bytes=0, uint32_t max_stderr_bytes=0, uint32_t max_concurrent=0, uint32_t max_stuck=0):
+        cdef mck_wasm_tool_config config
+        cdef mck_wasm_error error
+        cdef const char **strings = NULL
+        memset(&config, 0, sizeof(config))
+        program.engine.open()
+        self.program = program
+        config.style = {"command": MCK_WASM_COMMAND, "function": MCK_WASM_FUNCTION}[style]
+        config.inline_mode = {"auto": MCK_WASM_INLINE_AUTO, "never": MCK_WASM_INLINE_NEVER}[inline]
+        config.meter.enforcement = {
+            "strict": MCK_METER_STRICT, "warning": MCK_METER_WARNING, "tracking": MCK_METER_TRACKING,
+        }[enforcement]
+        config.meter.max_units = max_units
+        config.meter.warn_units = warn_units
+        config.meter.sample_units = sample_units
+        config.meter.sample_ns = sample_ns
+        config.max_memory = max_memory
+        config.max_tables = max_tables
+        config.max_table_elements = max_table_elements
+        config.max_instances_per_call = max_instances_per_call
+        config.timeout_ns = timeout_ns
+        config.max_argument_bytes = max_argument_bytes
+        config.max_result_bytes = max_result_bytes
+        config.max_stderr_bytes = max_stderr_bytes
+        config.max_concurrent = max_concurrent
+        config.max_stuck = max_stuck
+        names = [text(value) for value in (interface, function) if value is not None]
+        if function is not None:
+            config.function_name = <bytes>names[-1]
+        if interface is not None:
+            config.interface_name = <bytes>names[0]
+        arguments = [text(value) for value in argv]
+        variables = [text(name) for name, _ in env] + [text(value) for _, value in env]
+        held = arguments + variables
+        strings = <const char **>malloc((len(held) + 1) * sizeof(char *))
+        if strings == NULL:
+            raise MemoryError("out of memory while making a tool")
+        try:
+            for i in range(len(held)):
+                strings[i] = <bytes>held[i]
+            config.argv = strings
+            config.argc = <size_t>len(arguments)
+            config.env_count = <size_t>(len(variables) // 2)
+            config.env_names = strings + config.argc
+            config.env_values = config.env_names + config.env_count
+            check(mck_wasm_tool_new(program.ptr, &config, &self.ptr, &error), &error)
+        finally:
+            free(strings)
+
+    def __dealloc__(self):
+        mck_wasm_tool_delete(self.ptr)
+
+    @property
+    def is_inline(self):
+        """Whether its first slice runs (or would still run) on the caller's thread."""
+        return mck_wasm_tool_is_inline(self.ptr)
+
+    cdef mck_wasm_call *prepare(self, arguments, uint64_t max_units, uint64_t max_memory, uint64_t timeout_ns) except NULL:
+        cdef Py_buffer view
+        cdef mck_wasm_call *call
+        self.program.engine.open()
+        PyObject_GetBuffer(arguments, &view, PyBUF_SIMPLE)
+        call = mck_wasm_call_new(self.ptr, <const uint8_t *>view.buf, <size_t>view.len, NULL)
+        PyBuffer_Release(&view)
+        if call == NULL:
+            raise MemoryError("out of memory while making a call")
+        mck_wasm_call_limit(call, max_units, max_memory, timeout_ns)
+        return call
+
+    def call(self, arguments, *, uint64_t max_units=0, uint64_t max_memory=0, uint64_t timeout_ns=0):
+        """Call it with the text of a JSON object and wait for the result; other threads run meanwhile.
+
+        The three limits tighten the tool's own for this call. Ctrl-C cancels the call.
+        """
+        cdef mck_wasm_call *call = self.prepare(arguments, max_units, max_memory, timeout_ns)
+        cdef c_bool over
+        try:
+            with cython.critical_section(self.program.engine):
+                over = mck_wasm_call_start(call)
+            while not over:
+                with nogil:
+                    over = mck_wasm_call_wait(call, PATIENCE_NS)
+                PyErr_CheckSignals()
+            return result_of(call)
+        finally:
+            mck_wasm_call_delete(call)
+
+    def start(self, arguments, *, uint64_t max_units=0, uint64_t max_memory=0, uint64_t timeout_ns=0):
+        """Start a call and return it at once. Unless it is over already, `Engine.next_done` gives it when it has ended."""
+        cdef Call call = Call.__new__(Call)
+        call.ptr = self.prepare(arguments, max_units, max_memory, timeout_ns)
+        call.tool = self
+        mck_wasm_call_set_user(call.ptr, <void *>call)
+        if mck_wasm_call_start(call.ptr):
+            finish(call)
+        else:
+            Py_INCREF(call)  # the engine's, given back by next_done
+        return call
+
+
+cdef void finish(Call call):
+    call.over = True
+    call.result = result_of(call.ptr)
+
+
+@cython.final
+cdef class Call:
+    """A call that was started with `Tool.start`; `result` is None until `Engine.next_done` has given it back."""
+
+    def __init__(self):
+        raise TypeError("a Call is made by Tool.start")
+
+    def __dealloc__(self):
+        mck_wasm_call_delete(self.ptr)
+
+    @property
+    def done(self):
+        return self.over
+
+    def cancel(self):
+        """End it soon with status "cancelled", unless it ends otherwise first. Any thread may."""
+        mck_wasm_call_cancel(self.ptr)
+
+
+@cython.final
+cdef class CallResult:
+    """How a call ended: status, output bytes, detail (a sentence about every status but "ok") and what it used."""
+
+    def __init__(self):
+        raise TypeError("a CallResult is made by Tool.call")
+
+    def __repr__(self):
+        return f"<CallResult {self.status} {self.detail or self.output!r}>"
+
+
+cdef CallResult result_of(mck_wasm_call *call):
+    cdef CallResult result = CallResult.__new__(CallResult)
+    cdef mck_wasm_usage usage
+    cdef const mck_meter *meter = mck_wasm_call_meter(call)
+    cdef const uint8_t *data
+    cdef size_t n = 0
+    result.status = mck_wasm_call_status_name(mck_wasm_call_result(call)).decode()
+    data = mck_wasm_call_output(call, &n)
+    result.output = PyBytes_FromStringAndSize(<const char *>data, <Py_ssize_t>n)
+    data = mck_wasm_call_stderr(call, &n)
+    result.stderr = PyBytes_FromStringAndSize(<const char *>data, <Py_ssize_t>n)
+    result.exit_status = mck_wasm_call_exit_status(call)
+    result.detail = mck_wasm_call_detail(call).decode()
+    mck_wasm_call_usage(call, &usage)
+    result.units = usage.units
+    result.wall_ns = usage.wall_ns
+    result.memory_bytes = usage.memory_bytes
+    result.slices = usage.slices
+    result.inlined = usage.inlined
+    result.mean_rate = mck_meter_mean_rate(meter)
+    result.peak_rate = meter.peak
+    result.warned = meter.warned
+    return result
+
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+
+
+def wasmtime_layouts():
+    """(type, member or None, offset or size) of every structure that the core declares for wasmtime."""
+    cdef size_t count = 0
+    cdef const mck_wasmtime_layout *l = mck_wasmtime_layouts(&count)
+    return [(l[i].type.decode(), l[i].member.decode() if l[i].member != NULL else None, l[i].offset) for i in range(count)]
+
+
+def wasmtime_prototypes():
+    """(symbol, result type, parameter types) of every wasmtime function that the core calls."""
+    cdef size_t count = 0
+    cdef const mck_wasmtime_prototype *p = mck_wasmtime_prototypes(&count)
+    return [(p[i].symbol.decode(), p[i].result.decode(), p[i].parameters.decode()) for i in range(count)]
