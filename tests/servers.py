@@ -110,7 +110,9 @@ def http(body: Any, headers: dict[str, str | None] | None = None, method: str = 
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
 
 
-def modern(method: str, params: dict[str, Any] | None = None, *, id: Any = 1, meta: dict[str, Any] | None = None) -> Any:
+def modern(
+    method: str, params: dict[str, Any] | None = None, *, id: Any = 1, meta: dict[str, Any] | None = None
+) -> Any:
     """A request of revision 2026-07-28."""
     return {"jsonrpc": "2.0", "id": id, "method": method, "params": {**(params or {}), "_meta": META | (meta or {})}}
 

@@ -8,7 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import ADD_WAT, BOTH, LEGACY, MODERN, HttpServer, Response, http, http_server, initialize, legacy, modern, modern_headers
+
+from servers import (
+    ADD_WAT,
+    BOTH,
+    LEGACY,
+    MODERN,
+    HttpServer,
+    Response,
+    http,
+    http_server,
+    initialize,
+    legacy,
+    modern,
+    modern_headers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +45,30 @@ def code(answer: Response) -> int:
 # --- what both eras share ---
 
 
-@pytest.mark.parametrize("accept", ["application/json", "text/event-stream", None, "text/html", "application/json;q=0, text/event-stream"])
+@pytest.mark.parametrize(
+    "accept", ["application/json", "text/event-stream", None, "text/html", "application/json;q=0, text/event-stream"]
+)
 def test_accept_must_admit_both_types(server: HttpServer, accept: str | None) -> None:
     answer = server.ask(modern("tools/call", CALL), modern_headers("tools/call", "add") | {"Accept": accept})
     assert answer.status == 406
     assert "text/event-stream" in answer.json["error"]["message"]
 
 
-@pytest.mark.parametrize("accept", ["*/*", "text/event-stream, application/json", "application/*, text/*", BOTH + ";q=0.5"])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "text/event-stream, application/json", "application/*, text/*", BOTH + ";q=0.5"]
+)
 def test_accept_with_wildcards(server: HttpServer, accept: str) -> None:
-    assert server.ask(modern("tools/call", CALL), modern_headers("tools/call", "add") | {"Accept": accept}).status == 200
+    assert (
+        server.ask(modern("tools/call", CALL), modern_headers("tools/call", "add") | {"Accept": accept}).status == 200
+    )
 
 
 @pytest.mark.parametrize("kind", ["text/plain", None, "application/jsonx", "application/x-www-form-urlencoded"])
 def test_content_type(server: HttpServer, kind: str | None) -> None:
-    assert server.ask(modern("tools/call", CALL), modern_headers("tools/call", "add") | {"Content-Type": kind}).status == 415
+    assert (
+        server.ask(modern("tools/call", CALL), modern_headers("tools/call", "add") | {"Content-Type": kind}).status
+        == 415
+    )
 
 
 def test_content_type_may_carry_a_charset(server: HttpServer) -> None:
@@ -125,7 +148,8 @@ def test_methods_that_are_not_served(server: HttpServer, method: str) -> None:
 
 BAD_HEADS = {
     "two lengths": b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
-    "length and chunked": b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "length and chunked": b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "gzip, chunked": b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "bare LF": b"POST /mcp HTTP/1.1\nHost: localhost\nContent-Length: 2\n\n{}",
     "folded": b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\n 2\r\nContent-Length: 2\r\n\r\n{}",
@@ -252,7 +276,12 @@ def test_cursors(server: HttpServer) -> None:
         {"_meta": {}},
         {"_meta": {"io.modelcontextprotocol/protocolVersion": MODERN}},
         {"_meta": {"io.modelcontextprotocol/clientCapabilities": {}}},
-        {"_meta": {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": []}},
+        {
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": [],
+            }
+        },
         {"_meta": {"io.modelcontextprotocol/protocolVersion": 1, "io.modelcontextprotocol/clientCapabilities": {}}},
     ],
 )
@@ -312,13 +341,17 @@ def test_unsupported_version(server: HttpServer) -> None:
     assert answer.json["error"]["data"] == {"supported": [MODERN], "requested": "2099-01-01"}
 
 
-@pytest.mark.parametrize("method", ["ping", "initialize", "logging/setLevel", "resources/subscribe", "nonsense", "resources/list"])
+@pytest.mark.parametrize(
+    "method", ["ping", "initialize", "logging/setLevel", "resources/subscribe", "nonsense", "resources/list"]
+)
 def test_methods_that_a_modern_server_does_not_have(server: HttpServer, method: str) -> None:
     answer = server.ask(modern(method), modern_headers(method))
     assert (answer.status, code(answer), answer.json["id"]) == (404, -32601, 1)
 
 
-@pytest.mark.parametrize("params", [{}, {"name": 1}, {"name": "add", "arguments": []}, {"name": "add", "arguments": "x"}])
+@pytest.mark.parametrize(
+    "params", [{}, {"name": 1}, {"name": "add", "arguments": []}, {"name": "add", "arguments": "x"}]
+)
 def test_call_parameters(server: HttpServer, params: dict[str, Any]) -> None:
     name = params.get("name") if isinstance(params.get("name"), str) else None
     answer = server.ask(modern("tools/call", params), modern_headers("tools/call", name))
@@ -359,7 +392,8 @@ def test_a_modern_client_sends_no_responses(server: HttpServer) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "answered"),
-    [(v, v) for v in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")] + [("1999-01-01", LEGACY), (MODERN, LEGACY)],
+    [(v, v) for v in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")]
+    + [("1999-01-01", LEGACY), (MODERN, LEGACY)],
 )
 def test_initialize_negotiates(server: HttpServer, asked: str, answered: str) -> None:
     answer = server.ask(initialize(asked))

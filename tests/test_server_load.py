@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from servers import ADD_WAT, HttpServer, http, http_server, legacy, modern, modern_headers
 
 

@@ -20,7 +20,7 @@ from mcpkit.wasm import Runtime
 _RESULT, _ERROR, _ACCEPTED = 0, 1, 2
 
 Answer = tuple[int, int, bytes | None, str | None, bytes | None]
-"""kind, HTTP status, payload, revision of a session to open, raw id of a request to cancel: what the core takes back."""
+"""For the core: kind, HTTP status, payload, revision of a session to open, raw id of a request to cancel."""
 
 
 class Application:
@@ -69,7 +69,7 @@ class Application:
         era: Era,
         revision: str,
         method: str | None,
-        id: bytes | None,  # noqa: A002 -- the protocol's own word
+        id: bytes | None,
         params: bytes | None,
         transport: str,
         session: str | None,

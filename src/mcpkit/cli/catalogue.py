@@ -10,6 +10,7 @@ from mcpkit.cli import exits, options
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.terminal import note_if_slow
 from mcpkit.config import Config, Module, ToolConfig
+from mcpkit.config.limits import DEFAULT_MEMORY
 from mcpkit.core.wasm import WasmError
 from mcpkit.guests import Catalogue, GuestError
 from mcpkit.wasm import Runtime, WasmRuntimeError
@@ -34,9 +35,13 @@ def opened(
     tools: Sequence[ToolConfig],
     max_memory: int = 0,
 ) -> Iterator[Catalogue]:
-    """The tools of `modules`, on an engine that ends with the body; no call may have more than `max_memory` bytes."""
+    """The tools of `modules`, on an engine that ends with the body and whose calls may have up to `max_memory` bytes.
+
+    The engine has room for the default limit at least: a tool under a tighter one is then stopped as any other, where
+    an engine without the room would not even compile it.
+    """
     try:
-        with Runtime(**options.cache(args, config), max_memory=max_memory) as runtime:
+        with Runtime(**options.cache(args, config), max_memory=max(max_memory, DEFAULT_MEMORY)) as runtime:
             with note_if_slow(f"compiling {', '.join(module.path.name for module in modules)} …"):
                 catalogue = Catalogue.open(runtime, modules, tools)
             yield catalogue

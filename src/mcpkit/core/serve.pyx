@@ -4,15 +4,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset, strlen
-
-
-cdef extern from "<time.h>" nogil:
-    ctypedef struct timespec:
-        int64_t tv_sec
-        long tv_nsec
-    int CLOCK_MONOTONIC
-    int clock_gettime(int clock, timespec *out)
+from libc.string cimport memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 
 cdef inline uint64_t now() noexcept nogil:
@@ -93,7 +86,7 @@ cdef class Server:
 
     def set_tools(self, tools):
         """Replace the tools: pairs of name and `Tool`. Calls in flight end with the old ones."""
-        cdef list pairs = [(name.encode(), tool) for name, tool in tools]
+        cdef list pairs = [(text.encode(), bound) for text, bound in tools]
         cdef mck_serve_tool *array = <mck_serve_tool *>calloc(len(pairs) + 1, sizeof(mck_serve_tool))
         cdef Tool tool
         cdef bytes name

@@ -1,7 +1,7 @@
 """The routes beside the MCP endpoint: a Starlette application on uvicorn's protocol, loaded on first use.
 
 A connection whose request is not for the MCP endpoint is handed over with its bytes. Should a later request on that
-connection be for the MCP endpoint after all, `mcp_endpoint` takes it back to the core.
+connection be for the MCP endpoint after all, `McpEndpoint` takes it back to the core.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ class OtherRoutes:
 
     def _routes(self) -> Starlette:
         from starlette.applications import Starlette
-        from starlette.routing import Mount, Route
+        from starlette.routing import Route
 
         return Starlette(
             routes=[
                 Route("/", self._welcome),
                 Route("/health", self._health),
-                Mount("/mcp", self._mcp_endpoint),
+                Route("/mcp", McpEndpoint(self.server)),
             ]
         )
 
@@ -93,9 +93,6 @@ class OtherRoutes:
         from starlette.responses import JSONResponse
 
         return JSONResponse({"status": "ok", "tools": len(self._app.tools)})
-
-    async def _mcp_endpoint(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await mcp_endpoint(self.server, scope, receive, send)
 
 
 class _Capture:
@@ -127,31 +124,39 @@ class _Capture:
     abort = close
 
 
-async def mcp_endpoint(server: Server, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one ASGI request through the core, with all its checks. A client that goes away cancels as it would there."""
-    head = f"{scope['method']} /mcp HTTP/1.1\r\n".encode()
-    dropped = {b"content-length", b"transfer-encoding", b"connection", b"expect"}
-    for name, value in scope["headers"]:
-        if name.lower() not in dropped:
-            head += name + b": " + value + b"\r\n"
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    capture = _Capture()
-    protocol = server.protocol()
-    protocol.connection_made(capture)  # type: ignore[arg-type]
-    try:
-        protocol.data_received(head + b"content-length: %d\r\n\r\n" % len(body) + bytes(body))
-        if not await _answer_or_disconnect(capture, receive):
-            return
-    finally:
-        protocol.connection_lost(None)
-    await _send(bytes(capture.written), send)
+class McpEndpoint:
+    """An ASGI application: answers one request through the core, with all its checks.
+
+    A client that goes away cancels as it would there.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = f"{scope['method']} /mcp HTTP/1.1\r\n".encode()
+        dropped = {b"content-length", b"transfer-encoding", b"connection", b"expect"}
+        for name, value in scope["headers"]:
+            if name.lower() not in dropped:
+                head += name + b": " + value + b"\r\n"
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        capture = _Capture()
+        protocol = self._server.protocol()
+        protocol.connection_made(capture)  # type: ignore[arg-type]
+        try:
+            protocol.data_received(head + b"content-length: %d\r\n\r\n" % len(body) + bytes(body))
+            if not await _answer_or_disconnect(capture, receive):
+                return
+        finally:
+            protocol.connection_lost(None)
+        await _send(bytes(capture.written), send)
 
 
 async def _answer_or_disconnect(capture: _Capture, receive: Receive) -> bool:
@@ -177,5 +182,3 @@ async def _send(raw: bytes, send: Send) -> None:
     start: dict[str, Any] = {"type": "http.response.start", "status": int(status.split()[1]), "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": body})
-
-

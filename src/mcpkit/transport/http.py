@@ -18,6 +18,7 @@ from mcpkit.transport.core import core_server
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+POLL_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 """How long calls in flight may take to end after the server was told to stop."""
 
@@ -104,10 +105,10 @@ async def _sweep(server: Server) -> None:
 
 async def _finish(server: Server) -> None:
     """Let calls end, then cut what is left."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + GRACE_SECONDS
-    while server.stats()["pending"] and loop.time() < deadline:
-        await asyncio.sleep(0.02)
+    for _ in range(int(GRACE_SECONDS / POLL_SECONDS)):
+        if not server.stats()["pending"]:
+            break
+        await asyncio.sleep(POLL_SECONDS)
     while server.connections:
         for connection in list(server.connections):
             connection.abort()
