@@ -1,9 +1,9 @@
 """Documentation that a component carries: the custom section ``package-docs``.
 
 WIT tools write it as one version byte (0 or 1) and JSON: ``{"package": …, "worlds": {name: {"func_exports": {name:
-{"docs": …}}, …}}, "interfaces": {name: {"docs": …, "funcs": {name: {"docs": …}}}}}``. In version 0 a function's entry is
-the text itself. It stands at the component's top level or inside a nested component, or in the WIT package that a core
-module keeps in its ``component-type`` section. Facts from wit-parser's metadata.rs (wasm-tools).
+{"docs": …}}, …}}, "interfaces": {name: {"docs": …, "funcs": {name: {"docs": …}}}}}``. In version 0 a function's entry
+is the text itself. It stands at the component's top level or inside a nested component, or in the WIT package that a
+core module keeps in its ``component-type`` section. Facts from wit-parser's metadata.rs (wasm-tools).
 """
 
 from __future__ import annotations
