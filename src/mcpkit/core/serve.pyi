@@ -1,13 +1,13 @@
 from asyncio import Transport
 from collections.abc import Callable, Iterable
-from typing import final
+from typing import Literal, final
 
 from mcpkit.core.wasm import Engine, Tool
 
 REVISIONS: tuple[str, ...]
 
 Ask = Callable[
-    [str, str, str | None, bytes | None, bytes | None, str, str | None, bool],
+    [Literal["legacy", "modern"], str, str | None, bytes | None, bytes | None, str, str | None, bool],
     tuple[int, int, bytes | None, str | None, bytes | None],
 ]
 """(era, revision, method, id, params, transport, session, end_session) -> (kind, status, payload, revision, cancel).

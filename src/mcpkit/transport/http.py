@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from mcpkit.application import Application
 from mcpkit.core.serve import Server
@@ -73,7 +73,9 @@ async def _serve(app: Application, host: str, port: int, ready: Callable[[Listen
     routes = OtherRoutes(app)
     server = core_server(app, hosts=_own_hosts(host), handoff=routes.take)
     routes.server = server
-    listener = await loop.create_server(server.protocol, host, port, backlog=1024)
+    # The core's protocol has the methods of an asyncio.Protocol without being one.
+    factory = cast("Callable[[], asyncio.Protocol]", server.protocol)
+    listener = await loop.create_server(factory, host, port, backlog=1024)
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
