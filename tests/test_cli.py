@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -303,6 +304,63 @@ def test_the_welcome_can_be_pasted_into_clients() -> None:
     code, _ = decoder.raw_decode(text[text.index("{", first + length) :])
     entry = {"mine": {"type": "http", "url": "http://127.0.0.1:3000/mcp"}}
     assert (servers, code) == ({"mcpServers": entry}, {"servers": entry})
+
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+
+
+def test_a_server_says_where_it_is_and_ends_on_a_signal(cache: str) -> None:
+    words = [sys.executable, "-m", "mcpkit", "server", "--http", "127.0.0.1:0", str(guests.build("calculator"))]
+    environ = {**os.environ, "PYTHONPATH": "src", "MCPKIT_CACHE_DIR": cache, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        assert "add" in process.stdout.readline()
+        request = urllib.request.Request(
+            url,
+            json.dumps(INITIALIZE).encode(),
+            {"content-type": "application/json", "accept": "application/json, text/event-stream"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as response:
+            assert json.load(response)["result"]["serverInfo"]["name"] == "mcpkit"
+        port = url.rpartition(":")[2].partition("/")[0]
+        second = mcpkit(
+            "server", "--http", f"127.0.0.1:{port}", str(guests.build("calculator")), MCPKIT_CACHE_DIR=cache
+        )
+        assert second.returncode == exits.INTERNAL
+        assert f"error: cannot listen on 127.0.0.1 port {port}: " in second.stderr
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == exits.OK
+    assert "serving 4 tools on http://127.0.0.1:" in err
+
+
+def test_a_server_speaks_on_stdio_by_default(cache: str) -> None:
+    call = {
+        "jsonrpc": "2.0",
+        "id": "x",
+        "method": "tools/call",
+        "params": {"name": "add", "arguments": {"a": 1, "b": 2}},
+    }
+    lines = "".join(json.dumps(message) + "\n" for message in (INITIALIZE, call))
+    run = mcpkit("server", str(guests.build("calculator")), "--log-format", "json", stdin=lines, MCPKIT_CACHE_DIR=cache)
+    assert run.returncode == exits.OK
+    first, second = map(json.loads, run.stdout.splitlines())
+    assert first["result"]["protocolVersion"] == "2025-11-25"
+    assert second["result"]["structuredContent"] == {"result": 3}
+    assert json.loads(run.stderr.splitlines()[-1])["message"] == "serving 4 tools on stdio"
+
+
+def test_a_server_whose_modules_cannot_be_served_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "x.wasm").write_bytes(b"\0asm\1\0\0\0")
+    run = mcpkit("server", str(tmp_path / "x.wasm"))
+    assert (run.returncode, run.stdout) == (exits.CANNOT_LOAD, "")
+    assert "x.wasm" in run.stderr
 
 
 def test_a_server_with_nothing_to_serve_does_not_start() -> None:

@@ -69,9 +69,13 @@ def _kind(schema: Any) -> str:
         return "any"
     if "enum" in schema:
         return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    for key in ("anyOf", "oneOf"):
+        if isinstance(schema.get(key), list):
+            return " | ".join(dict.fromkeys(_kind(option) for option in schema[key]))
     kind = schema.get("type", "any")
     if isinstance(kind, list):
         return " | ".join(map(str, kind))
     if kind == "array" and isinstance(schema.get("items"), dict):
-        return f"array of {_kind(schema['items'])}"
+        items = _kind(schema["items"])
+        return f"array of ({items})" if " | " in items else f"array of {items}"
     return str(kind)
