@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcpkit.core.wasm import Program, Tool
 
 import guests
 from guests import component, wit
 from mcpkit.config import load
+from mcpkit.core.wasm import Program, Tool
+from mcpkit.guests import Catalogue
 from mcpkit.wasm import Runtime
 
 EXAMPLES = guests.ROOT / "examples"
@@ -141,6 +142,13 @@ def test_the_configuration_serves_exactly_the_default_tools() -> None:
     config = load(EXAMPLES / "config.yaml")
     assert [module.label for module in config.modules()] == ["text-stats", "calculator", "primes"]
     assert all(module.path.is_file() for module in config.modules())
+    with Runtime(cache_dir=guests.BUILD / "compiled") as runtime:
+        tools = {tool.name: tool.description for tool in Catalogue.open(runtime, config.modules(), config.mcp.tools)}
+    assert sorted(tools) == [
+        "add", "convert-temperature", "count-below", "divide", "factors", "is-prime", "statistics", "text-stats",
+    ]  # fmt: skip
+    assert tools["add"] == "Add two whole numbers; the sum is exact."
+    assert (tools["text-stats"] or "").startswith("Count the lines, words")
 
 
 def test_building_again_changes_nothing() -> None:
