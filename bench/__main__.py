@@ -1,6 +1,6 @@
 """Run the benchmarks and write the report: `make bench`, or `python -m bench --quick` for a smoke test.
 
-A full run writes bench/results/latest.json and bench/RESULTS.md; every other run writes bench/results/partial.json
+A full run writes bench/results/latest.json, bench/RESULTS.md and the table in README.md; every other run writes bench/results/partial.json
 and prints its report.
 """
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import build, engine, machine, peers, report, rooms, server, stdio
+from bench import build, engine, machine, peers, readme, report, rooms, server, stdio
 from bench.paths import REPORT, RESULTS
 
 SECTIONS = ("rooms", "engine", "http", "stdio")
@@ -88,7 +88,9 @@ def main() -> None:
     options = arguments()
     latest, partial = RESULTS / "latest.json", RESULTS / "partial.json"
     if options.report:
-        REPORT.write_text(report.text(json.loads(latest.read_text())))
+        results = json.loads(latest.read_text())
+        REPORT.write_text(report.text(results))
+        readme.update(results)
         return
     RESULTS.mkdir(exist_ok=True)
     results = run(options)
@@ -96,7 +98,8 @@ def main() -> None:
     (latest if full else partial).write_text(json.dumps(results, indent=1) + "\n")
     if full:
         REPORT.write_text(report.text(results))
-        _say(f"written: {REPORT.name}")
+        readme.update(results)
+        _say(f"written: {REPORT.name} and README.md's table")
     sys.stdout.write(report.text(results))
 
 
