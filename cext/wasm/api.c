@@ -6,14 +6,17 @@
 #include <string.h>
 
 /* ISO C has no conversion from object to function pointers; POSIX promises that the bits are the same. */
-static bool find(void *library, const char *symbol, void *slot, size_t slot_size) {
+static bool find(void *library, const char *symbol, void *slot, size_t slot_size)
+{
     void *address = dlsym(library, symbol);
-    if (address == NULL || slot_size != sizeof address) return false;
+    if (address == NULL || slot_size != sizeof address)
+        return false;
     memcpy(slot, &address, sizeof address);
     return true;
 }
 
-bool mck_wasmtime_api_load(mck_wasmtime_api *api, const char *path, char *message, size_t size) {
+bool mck_wasmtime_api_load(mck_wasmtime_api *api, const char *path, char *message, size_t size)
+{
     memset(api, 0, sizeof *api);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
@@ -23,16 +26,19 @@ bool mck_wasmtime_api_load(mck_wasmtime_api *api, const char *path, char *messag
         return false;
     }
     const char *missing = NULL;
-#define LOAD_SHORT(result, name, parameters)                                                                                       \
-    if (missing == NULL && !find(library, "wasmtime_" #name, &api->name, sizeof api->name)) missing = "wasmtime_" #name;
-#define LOAD_WHOLE(result, name, parameters)                                                                                       \
-    if (missing == NULL && !find(library, #name, &api->name, sizeof api->name)) missing = #name;
+#define LOAD_SHORT(result, name, parameters)                                                                           \
+    if (missing == NULL && !find(library, "wasmtime_" #name, &api->name, sizeof api->name))                            \
+        missing = "wasmtime_" #name;
+#define LOAD_WHOLE(result, name, parameters)                                                                           \
+    if (missing == NULL && !find(library, #name, &api->name, sizeof api->name))                                        \
+        missing = #name;
     MCK_WASMTIME_FUNCTIONS(LOAD_SHORT)
     MCK_WASM_FUNCTIONS(LOAD_WHOLE)
 #undef LOAD_SHORT
 #undef LOAD_WHOLE
     if (missing != NULL) {
-        (void)snprintf(message, size, "wasmtime's library %s has no %s: install the tested version of the wasmtime package", path,
+        (void)snprintf(message, size,
+                       "wasmtime's library %s has no %s: install the tested version of the wasmtime package", path,
                        missing);
         (void)dlclose(library);
         return false;
@@ -163,12 +169,14 @@ static const mck_wasmtime_layout LAYOUTS[] = {
 static const mck_wasmtime_prototype PROTOTYPES[] = {MCK_WASMTIME_FUNCTIONS(PROTOTYPE_SHORT)
                                                         MCK_WASM_FUNCTIONS(PROTOTYPE_WHOLE)};
 
-const mck_wasmtime_layout *mck_wasmtime_layouts(size_t *count) {
+const mck_wasmtime_layout *mck_wasmtime_layouts(size_t *count)
+{
     *count = sizeof LAYOUTS / sizeof *LAYOUTS;
     return LAYOUTS;
 }
 
-const mck_wasmtime_prototype *mck_wasmtime_prototypes(size_t *count) {
+const mck_wasmtime_prototype *mck_wasmtime_prototypes(size_t *count)
+{
     *count = sizeof PROTOTYPES / sizeof *PROTOTYPES;
     return PROTOTYPES;
 }

@@ -350,181 +350,194 @@ typedef void (*mck_finalizer)(void *data);
 /* ---- functions ---- */
 
 /* X(result, member, parameters): the library's symbol is wasmtime_<member>. */
-#define MCK_WASMTIME_FUNCTIONS(X)                                                                                                  \
-    /* engine configuration */                                                                                                     \
-    X(void, config_consume_fuel_set, (wasm_config_t *, bool))                                                                      \
-    X(void, config_epoch_interruption_set, (wasm_config_t *, bool))                                                                \
-    X(void, config_wasm_threads_set, (wasm_config_t *, bool))                                                                      \
-    X(void, config_wasm_memory64_set, (wasm_config_t *, bool))                                                                     \
-    X(void, config_wasm_component_model_async_set, (wasm_config_t *, bool))                                                        \
-    X(void, config_wasm_component_model_map_set, (wasm_config_t *, bool))                                                          \
-    X(void, config_concurrency_support_set, (wasm_config_t *, bool))                                                               \
-    X(void, config_parallel_compilation_set, (wasm_config_t *, bool))                                                              \
-    X(wasmtime_pooling_allocation_config_t *, pooling_allocation_config_new, (void))                                               \
-    X(void, pooling_allocation_config_delete, (wasmtime_pooling_allocation_config_t *))                                            \
-    X(void, pooling_allocation_config_decommit_batch_size_set, (wasmtime_pooling_allocation_config_t *, size_t))                   \
-    X(void, pooling_allocation_config_async_stack_keep_resident_set, (wasmtime_pooling_allocation_config_t *, size_t))             \
-    X(void, pooling_allocation_config_linear_memory_keep_resident_set, (wasmtime_pooling_allocation_config_t *, size_t))           \
-    X(void, pooling_allocation_config_table_keep_resident_set, (wasmtime_pooling_allocation_config_t *, size_t))                   \
-    X(void, pooling_allocation_config_total_component_instances_set, (wasmtime_pooling_allocation_config_t *, uint32_t))           \
-    X(void, pooling_allocation_config_max_component_instance_size_set, (wasmtime_pooling_allocation_config_t *, size_t))           \
-    X(void, pooling_allocation_config_max_core_instances_per_component_set, (wasmtime_pooling_allocation_config_t *, uint32_t))    \
-    X(void, pooling_allocation_config_max_memories_per_component_set, (wasmtime_pooling_allocation_config_t *, uint32_t))          \
-    X(void, pooling_allocation_config_max_tables_per_component_set, (wasmtime_pooling_allocation_config_t *, uint32_t))            \
-    X(void, pooling_allocation_config_total_memories_set, (wasmtime_pooling_allocation_config_t *, uint32_t))                      \
-    X(void, pooling_allocation_config_total_tables_set, (wasmtime_pooling_allocation_config_t *, uint32_t))                        \
-    X(void, pooling_allocation_config_total_stacks_set, (wasmtime_pooling_allocation_config_t *, uint32_t))                        \
-    X(void, pooling_allocation_config_total_core_instances_set, (wasmtime_pooling_allocation_config_t *, uint32_t))                \
-    X(void, pooling_allocation_config_max_core_instance_size_set, (wasmtime_pooling_allocation_config_t *, size_t))                \
-    X(void, pooling_allocation_config_max_tables_per_module_set, (wasmtime_pooling_allocation_config_t *, uint32_t))               \
-    X(void, pooling_allocation_config_table_elements_set, (wasmtime_pooling_allocation_config_t *, size_t))                        \
-    X(void, pooling_allocation_config_max_memories_per_module_set, (wasmtime_pooling_allocation_config_t *, uint32_t))             \
-    X(void, pooling_allocation_config_max_memory_size_set, (wasmtime_pooling_allocation_config_t *, size_t))                       \
-    X(void, pooling_allocation_strategy_set, (wasm_config_t *, const wasmtime_pooling_allocation_config_t *))                      \
-    /* engine */                                                                                                                   \
-    X(void, engine_increment_epoch, (wasm_engine_t *))                                                                             \
-    X(wasmtime_error_t *, wat2wasm, (const char *, size_t, wasm_byte_vec_t *))                                                     \
-    /* errors and traps */                                                                                                         \
-    X(void, error_delete, (wasmtime_error_t *))                                                                                    \
-    X(void, error_message, (const wasmtime_error_t *, wasm_byte_vec_t *))                                                          \
-    X(bool, error_exit_status, (const wasmtime_error_t *, int *))                                                                  \
-    X(bool, trap_code, (const wasm_trap_t *, uint8_t *))                                                                           \
-    /* stores */                                                                                                                   \
-    X(wasmtime_store_t *, store_new, (wasm_engine_t *, void *, mck_finalizer))                                                     \
-    X(wasmtime_context_t *, store_context, (wasmtime_store_t *))                                                                   \
-    X(void, store_limiter, (wasmtime_store_t *, int64_t, int64_t, int64_t, int64_t, int64_t))                                      \
-    X(void, store_delete, (wasmtime_store_t *))                                                                                    \
-    X(wasmtime_error_t *, context_set_fuel, (wasmtime_context_t *, uint64_t))                                                      \
-    X(wasmtime_error_t *, context_get_fuel, (const wasmtime_context_t *, uint64_t *))                                              \
-    X(wasmtime_error_t *, context_set_wasi, (wasmtime_context_t *, wasi_config_t *))                                               \
-    X(wasmtime_error_t *, context_fuel_async_yield_interval, (wasmtime_context_t *, uint64_t))                                     \
-    /* The package declares an error as its result, but the library returns nothing: the register holds garbage. */                \
-    X(void, context_epoch_deadline_async_yield_and_update, (wasmtime_context_t *, uint64_t))                                       \
-    X(bool, call_future_poll, (wasmtime_call_future_t *))                                                                          \
-    X(void, call_future_delete, (wasmtime_call_future_t *))                                                                        \
-    /* core modules */                                                                                                             \
-    X(wasmtime_error_t *, module_new, (wasm_engine_t *, const uint8_t *, size_t, wasmtime_module_t **))                            \
-    X(void, module_delete, (wasmtime_module_t *))                                                                                  \
-    X(void, module_imports, (const wasmtime_module_t *, wasm_importtype_vec_t *))                                                  \
-    X(void, module_exports, (const wasmtime_module_t *, wasm_exporttype_vec_t *))                                                  \
-    X(wasmtime_error_t *, module_serialize, (wasmtime_module_t *, wasm_byte_vec_t *))                                              \
-    X(wasmtime_error_t *, module_deserialize_file, (wasm_engine_t *, const char *, wasmtime_module_t **))                          \
-    X(uint64_t, memorytype_minimum, (const wasm_memorytype_t *))                                                                   \
-    X(uint64_t, memorytype_page_size, (const wasm_memorytype_t *))                                                                 \
-    X(wasmtime_linker_t *, linker_new, (wasm_engine_t *))                                                                          \
-    X(void, linker_delete, (wasmtime_linker_t *))                                                                                  \
-    X(wasmtime_error_t *, linker_define_wasi, (wasmtime_linker_t *))                                                               \
-    X(wasmtime_error_t *, linker_instantiate_pre,                                                                                  \
-      (const wasmtime_linker_t *, const wasmtime_module_t *, wasmtime_instance_pre_t **))                                          \
-    X(void, instance_pre_delete, (wasmtime_instance_pre_t *))                                                                      \
-    X(wasmtime_call_future_t *, instance_pre_instantiate_async,                                                                    \
-      (const wasmtime_instance_pre_t *, wasmtime_context_t *, wasmtime_instance_t *, wasm_trap_t **, wasmtime_error_t **))         \
-    X(bool, instance_export_get,                                                                                                   \
-      (wasmtime_context_t *, const wasmtime_instance_t *, const char *, size_t, wasmtime_extern_t *))                              \
-    X(wasmtime_call_future_t *, func_call_async,                                                                                   \
-      (wasmtime_context_t *, const wasmtime_func_t *, const wasmtime_val_t *, size_t, wasmtime_val_t *, size_t, wasm_trap_t **,    \
-       wasmtime_error_t **))                                                                                                       \
-    X(size_t, memory_data_size, (const wasmtime_context_t *, const wasmtime_memory_t *))                                           \
-    /* components */                                                                                                               \
-    X(wasmtime_error_t *, component_new, (const wasm_engine_t *, const uint8_t *, size_t, wasmtime_component_t **))                \
-    X(void, component_delete, (wasmtime_component_t *))                                                                            \
-    X(wasmtime_error_t *, component_serialize, (const wasmtime_component_t *, wasm_byte_vec_t *))                                  \
-    X(wasmtime_error_t *, component_deserialize_file, (const wasm_engine_t *, const char *, wasmtime_component_t **))              \
-    X(wasmtime_component_type_t *, component_type, (const wasmtime_component_t *))                                                 \
-    X(wasmtime_component_export_index_t *, component_get_export_index,                                                             \
-      (const wasmtime_component_t *, const wasmtime_component_export_index_t *, const char *, size_t))                             \
-    X(void, component_export_index_delete, (wasmtime_component_export_index_t *))                                                  \
-    X(wasmtime_component_linker_t *, component_linker_new, (const wasm_engine_t *))                                                \
-    X(void, component_linker_delete, (wasmtime_component_linker_t *))                                                              \
-    X(wasmtime_error_t *, component_linker_add_wasip2, (wasmtime_component_linker_t *))                                            \
-    X(wasmtime_call_future_t *, component_linker_instantiate_async,                                                                \
-      (const wasmtime_component_linker_t *, wasmtime_context_t *, const wasmtime_component_t *, wasmtime_component_instance_t *,   \
-       wasmtime_error_t **))                                                                                                       \
-    X(bool, component_instance_get_func,                                                                                           \
-      (const wasmtime_component_instance_t *, wasmtime_context_t *, const wasmtime_component_export_index_t *,                     \
-       wasmtime_component_func_t *))                                                                                               \
-    X(wasmtime_call_future_t *, component_func_call_async,                                                                         \
-      (const wasmtime_component_func_t *, wasmtime_context_t *, const wasmtime_component_val_t *, size_t,                          \
-       wasmtime_component_val_t *, size_t, wasmtime_error_t **))                                                                   \
-    /* component types */                                                                                                          \
-    X(void, component_type_delete, (wasmtime_component_type_t *))                                                                  \
-    X(size_t, component_type_import_count, (const wasmtime_component_type_t *, const wasm_engine_t *))                             \
-    X(bool, component_type_import_nth,                                                                                             \
-      (const wasmtime_component_type_t *, const wasm_engine_t *, size_t, const char **, size_t *, wasmtime_component_extern_t **)) \
-    X(size_t, component_type_export_count, (const wasmtime_component_type_t *, const wasm_engine_t *))                             \
-    X(bool, component_type_export_nth,                                                                                             \
-      (const wasmtime_component_type_t *, const wasm_engine_t *, size_t, const char **, size_t *, wasmtime_component_extern_t **)) \
-    X(size_t, component_instance_type_export_count, (const wasmtime_component_instance_type_t *, const wasm_engine_t *))           \
-    X(bool, component_instance_type_export_nth,                                                                                    \
-      (const wasmtime_component_instance_type_t *, const wasm_engine_t *, size_t, const char **, size_t *,                         \
-       wasmtime_component_extern_t **))                                                                                            \
-    X(void, component_extern_type, (const wasmtime_component_extern_t *, wasmtime_component_item_t *))                             \
-    X(void, component_extern_delete, (wasmtime_component_extern_t *))                                                              \
-    X(void, component_item_delete, (wasmtime_component_item_t *))                                                                  \
-    X(void, component_func_type_delete, (wasmtime_component_func_type_t *))                                                        \
-    X(bool, component_func_type_async, (const wasmtime_component_func_type_t *))                                                   \
-    X(size_t, component_func_type_param_count, (const wasmtime_component_func_type_t *))                                           \
-    X(bool, component_func_type_param_nth,                                                                                         \
-      (const wasmtime_component_func_type_t *, size_t, const char **, size_t *, wasmtime_component_valtype_t *))                   \
-    X(bool, component_func_type_result, (const wasmtime_component_func_type_t *, wasmtime_component_valtype_t *))                  \
-    X(void, component_valtype_delete, (wasmtime_component_valtype_t *))                                                            \
-    X(void, component_list_type_element, (const wasmtime_component_list_type_t *, wasmtime_component_valtype_t *))                 \
-    X(size_t, component_record_type_field_count, (const wasmtime_component_record_type_t *))                                       \
-    X(bool, component_record_type_field_nth,                                                                                       \
-      (const wasmtime_component_record_type_t *, size_t, const char **, size_t *, wasmtime_component_valtype_t *))                 \
-    X(size_t, component_tuple_type_types_count, (const wasmtime_component_tuple_type_t *))                                         \
-    X(bool, component_tuple_type_types_nth, (const wasmtime_component_tuple_type_t *, size_t, wasmtime_component_valtype_t *))     \
-    X(size_t, component_variant_type_case_count, (const wasmtime_component_variant_type_t *))                                      \
-    X(bool, component_variant_type_case_nth, /* the bool says whether there is a payload */                                        \
-      (const wasmtime_component_variant_type_t *, size_t, const char **, size_t *, bool *, wasmtime_component_valtype_t *))        \
-    X(size_t, component_enum_type_names_count, (const wasmtime_component_enum_type_t *))                                           \
-    X(bool, component_enum_type_names_nth, (const wasmtime_component_enum_type_t *, size_t, const char **, size_t *))              \
-    X(void, component_option_type_ty, (const wasmtime_component_option_type_t *, wasmtime_component_valtype_t *))                  \
-    X(bool, component_result_type_ok, (const wasmtime_component_result_type_t *, wasmtime_component_valtype_t *))                  \
-    X(bool, component_result_type_err, (const wasmtime_component_result_type_t *, wasmtime_component_valtype_t *))                 \
-    X(size_t, component_flags_type_names_count, (const wasmtime_component_flags_type_t *))                                         \
-    X(bool, component_flags_type_names_nth, (const wasmtime_component_flags_type_t *, size_t, const char **, size_t *))            \
-    X(void, component_map_type_key, (const wasmtime_component_map_type_t *, wasmtime_component_valtype_t *))                       \
-    X(void, component_map_type_value, (const wasmtime_component_map_type_t *, wasmtime_component_valtype_t *))                     \
-    /* component values */                                                                                                         \
-    X(wasmtime_component_val_t *, component_val_new, (wasmtime_component_val_t *))                                                 \
-    X(void, component_val_free, (wasmtime_component_val_t *))                                                                      \
-    X(void, component_val_delete, (wasmtime_component_val_t *))                                                                    \
-    X(void, component_vallist_new_uninit, (wasmtime_component_vallist_t *, size_t))                                                \
-    X(void, component_valrecord_new_uninit, (wasmtime_component_valrecord_t *, size_t))                                            \
-    X(void, component_valtuple_new_uninit, (wasmtime_component_valtuple_t *, size_t))                                              \
-    X(void, component_valflags_new_uninit, (wasmtime_component_valflags_t *, size_t))                                              \
+#define MCK_WASMTIME_FUNCTIONS(X)                                                                                      \
+    /* engine configuration */                                                                                         \
+    X(void, config_consume_fuel_set, (wasm_config_t *, bool))                                                          \
+    X(void, config_epoch_interruption_set, (wasm_config_t *, bool))                                                    \
+    X(void, config_wasm_threads_set, (wasm_config_t *, bool))                                                          \
+    X(void, config_wasm_memory64_set, (wasm_config_t *, bool))                                                         \
+    X(void, config_wasm_component_model_async_set, (wasm_config_t *, bool))                                            \
+    X(void, config_wasm_component_model_map_set, (wasm_config_t *, bool))                                              \
+    X(void, config_concurrency_support_set, (wasm_config_t *, bool))                                                   \
+    X(void, config_parallel_compilation_set, (wasm_config_t *, bool))                                                  \
+    X(wasmtime_pooling_allocation_config_t *, pooling_allocation_config_new, (void))                                   \
+    X(void, pooling_allocation_config_delete, (wasmtime_pooling_allocation_config_t *))                                \
+    X(void, pooling_allocation_config_decommit_batch_size_set, (wasmtime_pooling_allocation_config_t *, size_t))       \
+    X(void, pooling_allocation_config_async_stack_keep_resident_set, (wasmtime_pooling_allocation_config_t *, size_t)) \
+    X(void, pooling_allocation_config_linear_memory_keep_resident_set,                                                 \
+      (wasmtime_pooling_allocation_config_t *, size_t))                                                                \
+    X(void, pooling_allocation_config_table_keep_resident_set, (wasmtime_pooling_allocation_config_t *, size_t))       \
+    X(void, pooling_allocation_config_total_component_instances_set,                                                   \
+      (wasmtime_pooling_allocation_config_t *, uint32_t))                                                              \
+    X(void, pooling_allocation_config_max_component_instance_size_set,                                                 \
+      (wasmtime_pooling_allocation_config_t *, size_t))                                                                \
+    X(void, pooling_allocation_config_max_core_instances_per_component_set,                                            \
+      (wasmtime_pooling_allocation_config_t *, uint32_t))                                                              \
+    X(void, pooling_allocation_config_max_memories_per_component_set,                                                  \
+      (wasmtime_pooling_allocation_config_t *, uint32_t))                                                              \
+    X(void, pooling_allocation_config_max_tables_per_component_set,                                                    \
+      (wasmtime_pooling_allocation_config_t *, uint32_t))                                                              \
+    X(void, pooling_allocation_config_total_memories_set, (wasmtime_pooling_allocation_config_t *, uint32_t))          \
+    X(void, pooling_allocation_config_total_tables_set, (wasmtime_pooling_allocation_config_t *, uint32_t))            \
+    X(void, pooling_allocation_config_total_stacks_set, (wasmtime_pooling_allocation_config_t *, uint32_t))            \
+    X(void, pooling_allocation_config_total_core_instances_set, (wasmtime_pooling_allocation_config_t *, uint32_t))    \
+    X(void, pooling_allocation_config_max_core_instance_size_set, (wasmtime_pooling_allocation_config_t *, size_t))    \
+    X(void, pooling_allocation_config_max_tables_per_module_set, (wasmtime_pooling_allocation_config_t *, uint32_t))   \
+    X(void, pooling_allocation_config_table_elements_set, (wasmtime_pooling_allocation_config_t *, size_t))            \
+    X(void, pooling_allocation_config_max_memories_per_module_set, (wasmtime_pooling_allocation_config_t *, uint32_t)) \
+    X(void, pooling_allocation_config_max_memory_size_set, (wasmtime_pooling_allocation_config_t *, size_t))           \
+    X(void, pooling_allocation_strategy_set, (wasm_config_t *, const wasmtime_pooling_allocation_config_t *))          \
+    /* engine */                                                                                                       \
+    X(void, engine_increment_epoch, (wasm_engine_t *))                                                                 \
+    X(wasmtime_error_t *, wat2wasm, (const char *, size_t, wasm_byte_vec_t *))                                         \
+    /* errors and traps */                                                                                             \
+    X(void, error_delete, (wasmtime_error_t *))                                                                        \
+    X(void, error_message, (const wasmtime_error_t *, wasm_byte_vec_t *))                                              \
+    X(bool, error_exit_status, (const wasmtime_error_t *, int *))                                                      \
+    X(bool, trap_code, (const wasm_trap_t *, uint8_t *))                                                               \
+    /* stores */                                                                                                       \
+    X(wasmtime_store_t *, store_new, (wasm_engine_t *, void *, mck_finalizer))                                         \
+    X(wasmtime_context_t *, store_context, (wasmtime_store_t *))                                                       \
+    X(void, store_limiter, (wasmtime_store_t *, int64_t, int64_t, int64_t, int64_t, int64_t))                          \
+    X(void, store_delete, (wasmtime_store_t *))                                                                        \
+    X(wasmtime_error_t *, context_set_fuel, (wasmtime_context_t *, uint64_t))                                          \
+    X(wasmtime_error_t *, context_get_fuel, (const wasmtime_context_t *, uint64_t *))                                  \
+    X(wasmtime_error_t *, context_set_wasi, (wasmtime_context_t *, wasi_config_t *))                                   \
+    X(wasmtime_error_t *, context_fuel_async_yield_interval, (wasmtime_context_t *, uint64_t))                         \
+    /* The package declares an error as its result, but the library returns nothing: the register holds garbage. */    \
+    X(void, context_epoch_deadline_async_yield_and_update, (wasmtime_context_t *, uint64_t))                           \
+    X(bool, call_future_poll, (wasmtime_call_future_t *))                                                              \
+    X(void, call_future_delete, (wasmtime_call_future_t *))                                                            \
+    /* core modules */                                                                                                 \
+    X(wasmtime_error_t *, module_new, (wasm_engine_t *, const uint8_t *, size_t, wasmtime_module_t **))                \
+    X(void, module_delete, (wasmtime_module_t *))                                                                      \
+    X(void, module_imports, (const wasmtime_module_t *, wasm_importtype_vec_t *))                                      \
+    X(void, module_exports, (const wasmtime_module_t *, wasm_exporttype_vec_t *))                                      \
+    X(wasmtime_error_t *, module_serialize, (wasmtime_module_t *, wasm_byte_vec_t *))                                  \
+    X(wasmtime_error_t *, module_deserialize_file, (wasm_engine_t *, const char *, wasmtime_module_t **))              \
+    X(uint64_t, memorytype_minimum, (const wasm_memorytype_t *))                                                       \
+    X(uint64_t, memorytype_page_size, (const wasm_memorytype_t *))                                                     \
+    X(wasmtime_linker_t *, linker_new, (wasm_engine_t *))                                                              \
+    X(void, linker_delete, (wasmtime_linker_t *))                                                                      \
+    X(wasmtime_error_t *, linker_define_wasi, (wasmtime_linker_t *))                                                   \
+    X(wasmtime_error_t *, linker_instantiate_pre,                                                                      \
+      (const wasmtime_linker_t *, const wasmtime_module_t *, wasmtime_instance_pre_t **))                              \
+    X(void, instance_pre_delete, (wasmtime_instance_pre_t *))                                                          \
+    X(wasmtime_call_future_t *, instance_pre_instantiate_async,                                                        \
+      (const wasmtime_instance_pre_t *, wasmtime_context_t *, wasmtime_instance_t *, wasm_trap_t **,                   \
+       wasmtime_error_t **))                                                                                           \
+    X(bool, instance_export_get,                                                                                       \
+      (wasmtime_context_t *, const wasmtime_instance_t *, const char *, size_t, wasmtime_extern_t *))                  \
+    X(wasmtime_call_future_t *, func_call_async,                                                                       \
+      (wasmtime_context_t *, const wasmtime_func_t *, const wasmtime_val_t *, size_t, wasmtime_val_t *, size_t,        \
+       wasm_trap_t **, wasmtime_error_t **))                                                                           \
+    X(size_t, memory_data_size, (const wasmtime_context_t *, const wasmtime_memory_t *))                               \
+    /* components */                                                                                                   \
+    X(wasmtime_error_t *, component_new, (const wasm_engine_t *, const uint8_t *, size_t, wasmtime_component_t **))    \
+    X(void, component_delete, (wasmtime_component_t *))                                                                \
+    X(wasmtime_error_t *, component_serialize, (const wasmtime_component_t *, wasm_byte_vec_t *))                      \
+    X(wasmtime_error_t *, component_deserialize_file, (const wasm_engine_t *, const char *, wasmtime_component_t **))  \
+    X(wasmtime_component_type_t *, component_type, (const wasmtime_component_t *))                                     \
+    X(wasmtime_component_export_index_t *, component_get_export_index,                                                 \
+      (const wasmtime_component_t *, const wasmtime_component_export_index_t *, const char *, size_t))                 \
+    X(void, component_export_index_delete, (wasmtime_component_export_index_t *))                                      \
+    X(wasmtime_component_linker_t *, component_linker_new, (const wasm_engine_t *))                                    \
+    X(void, component_linker_delete, (wasmtime_component_linker_t *))                                                  \
+    X(wasmtime_error_t *, component_linker_add_wasip2, (wasmtime_component_linker_t *))                                \
+    X(wasmtime_call_future_t *, component_linker_instantiate_async,                                                    \
+      (const wasmtime_component_linker_t *, wasmtime_context_t *, const wasmtime_component_t *,                        \
+       wasmtime_component_instance_t *, wasmtime_error_t **))                                                          \
+    X(bool, component_instance_get_func,                                                                               \
+      (const wasmtime_component_instance_t *, wasmtime_context_t *, const wasmtime_component_export_index_t *,         \
+       wasmtime_component_func_t *))                                                                                   \
+    X(wasmtime_call_future_t *, component_func_call_async,                                                             \
+      (const wasmtime_component_func_t *, wasmtime_context_t *, const wasmtime_component_val_t *, size_t,              \
+       wasmtime_component_val_t *, size_t, wasmtime_error_t **))                                                       \
+    /* component types */                                                                                              \
+    X(void, component_type_delete, (wasmtime_component_type_t *))                                                      \
+    X(size_t, component_type_import_count, (const wasmtime_component_type_t *, const wasm_engine_t *))                 \
+    X(bool, component_type_import_nth,                                                                                 \
+      (const wasmtime_component_type_t *, const wasm_engine_t *, size_t, const char **, size_t *,                      \
+       wasmtime_component_extern_t **))                                                                                \
+    X(size_t, component_type_export_count, (const wasmtime_component_type_t *, const wasm_engine_t *))                 \
+    X(bool, component_type_export_nth,                                                                                 \
+      (const wasmtime_component_type_t *, const wasm_engine_t *, size_t, const char **, size_t *,                      \
+       wasmtime_component_extern_t **))                                                                                \
+    X(size_t, component_instance_type_export_count,                                                                    \
+      (const wasmtime_component_instance_type_t *, const wasm_engine_t *))                                             \
+    X(bool, component_instance_type_export_nth,                                                                        \
+      (const wasmtime_component_instance_type_t *, const wasm_engine_t *, size_t, const char **, size_t *,             \
+       wasmtime_component_extern_t **))                                                                                \
+    X(void, component_extern_type, (const wasmtime_component_extern_t *, wasmtime_component_item_t *))                 \
+    X(void, component_extern_delete, (wasmtime_component_extern_t *))                                                  \
+    X(void, component_item_delete, (wasmtime_component_item_t *))                                                      \
+    X(void, component_func_type_delete, (wasmtime_component_func_type_t *))                                            \
+    X(bool, component_func_type_async, (const wasmtime_component_func_type_t *))                                       \
+    X(size_t, component_func_type_param_count, (const wasmtime_component_func_type_t *))                               \
+    X(bool, component_func_type_param_nth,                                                                             \
+      (const wasmtime_component_func_type_t *, size_t, const char **, size_t *, wasmtime_component_valtype_t *))       \
+    X(bool, component_func_type_result, (const wasmtime_component_func_type_t *, wasmtime_component_valtype_t *))      \
+    X(void, component_valtype_delete, (wasmtime_component_valtype_t *))                                                \
+    X(void, component_list_type_element, (const wasmtime_component_list_type_t *, wasmtime_component_valtype_t *))     \
+    X(size_t, component_record_type_field_count, (const wasmtime_component_record_type_t *))                           \
+    X(bool, component_record_type_field_nth,                                                                           \
+      (const wasmtime_component_record_type_t *, size_t, const char **, size_t *, wasmtime_component_valtype_t *))     \
+    X(size_t, component_tuple_type_types_count, (const wasmtime_component_tuple_type_t *))                             \
+    X(bool, component_tuple_type_types_nth,                                                                            \
+      (const wasmtime_component_tuple_type_t *, size_t, wasmtime_component_valtype_t *))                               \
+    X(size_t, component_variant_type_case_count, (const wasmtime_component_variant_type_t *))                          \
+    X(bool, component_variant_type_case_nth, /* the bool says whether there is a payload */                            \
+      (const wasmtime_component_variant_type_t *, size_t, const char **, size_t *, bool *,                             \
+       wasmtime_component_valtype_t *))                                                                                \
+    X(size_t, component_enum_type_names_count, (const wasmtime_component_enum_type_t *))                               \
+    X(bool, component_enum_type_names_nth, (const wasmtime_component_enum_type_t *, size_t, const char **, size_t *))  \
+    X(void, component_option_type_ty, (const wasmtime_component_option_type_t *, wasmtime_component_valtype_t *))      \
+    X(bool, component_result_type_ok, (const wasmtime_component_result_type_t *, wasmtime_component_valtype_t *))      \
+    X(bool, component_result_type_err, (const wasmtime_component_result_type_t *, wasmtime_component_valtype_t *))     \
+    X(size_t, component_flags_type_names_count, (const wasmtime_component_flags_type_t *))                             \
+    X(bool, component_flags_type_names_nth,                                                                            \
+      (const wasmtime_component_flags_type_t *, size_t, const char **, size_t *))                                      \
+    X(void, component_map_type_key, (const wasmtime_component_map_type_t *, wasmtime_component_valtype_t *))           \
+    X(void, component_map_type_value, (const wasmtime_component_map_type_t *, wasmtime_component_valtype_t *))         \
+    /* component values */                                                                                             \
+    X(wasmtime_component_val_t *, component_val_new, (wasmtime_component_val_t *))                                     \
+    X(void, component_val_free, (wasmtime_component_val_t *))                                                          \
+    X(void, component_val_delete, (wasmtime_component_val_t *))                                                        \
+    X(void, component_vallist_new_uninit, (wasmtime_component_vallist_t *, size_t))                                    \
+    X(void, component_valrecord_new_uninit, (wasmtime_component_valrecord_t *, size_t))                                \
+    X(void, component_valtuple_new_uninit, (wasmtime_component_valtuple_t *, size_t))                                  \
+    X(void, component_valflags_new_uninit, (wasmtime_component_valflags_t *, size_t))                                  \
     X(void, component_valmap_new_uninit, (wasmtime_component_valmap_t *, size_t))
 
 /* X(result, symbol, parameters): functions of the generic families, symbol and member alike. */
-#define MCK_WASM_FUNCTIONS(X)                                                                                                      \
-    X(wasm_config_t *, wasm_config_new, (void))                                                                                    \
-    X(void, wasm_config_delete, (wasm_config_t *))                                                                                 \
-    X(wasm_engine_t *, wasm_engine_new_with_config, (wasm_config_t *))                                                             \
-    X(void, wasm_engine_delete, (wasm_engine_t *))                                                                                 \
-    X(void, wasm_byte_vec_new, (wasm_byte_vec_t *, size_t, const char *))                                                          \
-    X(void, wasm_byte_vec_new_uninitialized, (wasm_byte_vec_t *, size_t))                                                          \
-    X(void, wasm_byte_vec_delete, (wasm_byte_vec_t *))                                                                             \
-    X(void, wasm_trap_delete, (wasm_trap_t *))                                                                                     \
-    X(void, wasm_trap_message, (const wasm_trap_t *, wasm_byte_vec_t *))                                                           \
-    X(void, wasm_importtype_vec_delete, (wasm_importtype_vec_t *))                                                                 \
-    X(const wasm_name_t *, wasm_importtype_module, (const wasm_importtype_t *))                                                    \
-    X(const wasm_name_t *, wasm_importtype_name, (const wasm_importtype_t *))                                                      \
-    X(const wasm_externtype_t *, wasm_importtype_type, (const wasm_importtype_t *))                                                \
-    X(void, wasm_exporttype_vec_delete, (wasm_exporttype_vec_t *))                                                                 \
-    X(const wasm_name_t *, wasm_exporttype_name, (const wasm_exporttype_t *))                                                      \
-    X(const wasm_externtype_t *, wasm_exporttype_type, (const wasm_exporttype_t *))                                                \
-    X(uint8_t, wasm_externtype_kind, (const wasm_externtype_t *))                                                                  \
-    X(const wasm_memorytype_t *, wasm_externtype_as_memorytype_const, (const wasm_externtype_t *))                                 \
-    X(const wasm_functype_t *, wasm_externtype_as_functype_const, (const wasm_externtype_t *))                                     \
-    X(const wasm_valtype_vec_t *, wasm_functype_params, (const wasm_functype_t *))                                                 \
-    X(const wasm_valtype_vec_t *, wasm_functype_results, (const wasm_functype_t *))                                                \
-    X(wasi_config_t *, wasi_config_new, (void))                                                                                    \
-    X(void, wasi_config_delete, (wasi_config_t *))                                                                                 \
-    X(bool, wasi_config_set_argv, (wasi_config_t *, size_t, const char **))                                                        \
-    X(bool, wasi_config_set_env, (wasi_config_t *, size_t, const char **, const char **))                                          \
-    X(void, wasi_config_set_stdin_bytes, (wasi_config_t *, wasm_byte_vec_t *))                                                     \
-    X(void, wasi_config_set_stdout_custom, (wasi_config_t *, mck_wasi_write, void *, mck_finalizer))                               \
+#define MCK_WASM_FUNCTIONS(X)                                                                                          \
+    X(wasm_config_t *, wasm_config_new, (void))                                                                        \
+    X(void, wasm_config_delete, (wasm_config_t *))                                                                     \
+    X(wasm_engine_t *, wasm_engine_new_with_config, (wasm_config_t *))                                                 \
+    X(void, wasm_engine_delete, (wasm_engine_t *))                                                                     \
+    X(void, wasm_byte_vec_new, (wasm_byte_vec_t *, size_t, const char *))                                              \
+    X(void, wasm_byte_vec_new_uninitialized, (wasm_byte_vec_t *, size_t))                                              \
+    X(void, wasm_byte_vec_delete, (wasm_byte_vec_t *))                                                                 \
+    X(void, wasm_trap_delete, (wasm_trap_t *))                                                                         \
+    X(void, wasm_trap_message, (const wasm_trap_t *, wasm_byte_vec_t *))                                               \
+    X(void, wasm_importtype_vec_delete, (wasm_importtype_vec_t *))                                                     \
+    X(const wasm_name_t *, wasm_importtype_module, (const wasm_importtype_t *))                                        \
+    X(const wasm_name_t *, wasm_importtype_name, (const wasm_importtype_t *))                                          \
+    X(const wasm_externtype_t *, wasm_importtype_type, (const wasm_importtype_t *))                                    \
+    X(void, wasm_exporttype_vec_delete, (wasm_exporttype_vec_t *))                                                     \
+    X(const wasm_name_t *, wasm_exporttype_name, (const wasm_exporttype_t *))                                          \
+    X(const wasm_externtype_t *, wasm_exporttype_type, (const wasm_exporttype_t *))                                    \
+    X(uint8_t, wasm_externtype_kind, (const wasm_externtype_t *))                                                      \
+    X(const wasm_memorytype_t *, wasm_externtype_as_memorytype_const, (const wasm_externtype_t *))                     \
+    X(const wasm_functype_t *, wasm_externtype_as_functype_const, (const wasm_externtype_t *))                         \
+    X(const wasm_valtype_vec_t *, wasm_functype_params, (const wasm_functype_t *))                                     \
+    X(const wasm_valtype_vec_t *, wasm_functype_results, (const wasm_functype_t *))                                    \
+    X(wasi_config_t *, wasi_config_new, (void))                                                                        \
+    X(void, wasi_config_delete, (wasi_config_t *))                                                                     \
+    X(bool, wasi_config_set_argv, (wasi_config_t *, size_t, const char **))                                            \
+    X(bool, wasi_config_set_env, (wasi_config_t *, size_t, const char **, const char **))                              \
+    X(void, wasi_config_set_stdin_bytes, (wasi_config_t *, wasm_byte_vec_t *))                                         \
+    X(void, wasi_config_set_stdout_custom, (wasi_config_t *, mck_wasi_write, void *, mck_finalizer))                   \
     X(void, wasi_config_set_stderr_custom, (wasi_config_t *, mck_wasi_write, void *, mck_finalizer))
 
 typedef struct {

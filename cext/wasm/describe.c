@@ -3,12 +3,14 @@
 
 #include <string.h>
 
-static const char *extern_kind(uint8_t kind) {
+static const char *extern_kind(uint8_t kind)
+{
     static const char *const NAMES[] = {"func", "global", "table", "memory"};
     return kind < sizeof NAMES / sizeof *NAMES ? NAMES[kind] : "tag";
 }
 
-static void describe_module(const mck_wasm_program *program, mck_buffer *out) {
+static void describe_module(const mck_wasm_program *program, mck_buffer *out)
+{
     const mck_wasmtime_api *api = &program->engine->api;
     mck_buffer_text(out, "{\"kind\":\"module\",\"imports\":[");
     wasm_importtype_vec_t imports;
@@ -53,10 +55,13 @@ static void describe_module(const mck_wasm_program *program, mck_buffer *out) {
 }
 
 /* False: out of memory. */
-static bool describe_function(const mck_wasm_program *program, const char *interface_name, size_t interface_len, const char *name,
-                              size_t len, const wasmtime_component_func_type_t *type, bool *first, mck_buffer *out) {
+static bool describe_function(const mck_wasm_program *program, const char *interface_name, size_t interface_len,
+                              const char *name, size_t len, const wasmtime_component_func_type_t *type, bool *first,
+                              mck_buffer *out)
+{
     mck_signature *signature = mck_signature_new(&program->engine->api, type);
-    if (signature == NULL) return false;
+    if (signature == NULL)
+        return false;
     mck_buffer_text(out, *first ? "{\"interface\":" : ",{\"interface\":");
     *first = false;
     if (interface_name != NULL)
@@ -73,7 +78,8 @@ static bool describe_function(const mck_wasm_program *program, const char *inter
 }
 
 static bool describe_interface(const mck_wasm_program *program, const char *interface_name, size_t interface_len,
-                               const wasmtime_component_instance_type_t *type, bool *first, mck_buffer *out) {
+                               const wasmtime_component_instance_type_t *type, bool *first, mck_buffer *out)
+{
     const mck_wasmtime_api *api = &program->engine->api;
     bool fine = true;
     size_t count = api->component_instance_type_export_count(type, program->engine->wasm);
@@ -81,18 +87,21 @@ static bool describe_interface(const mck_wasm_program *program, const char *inte
         const char *name;
         size_t len;
         wasmtime_component_extern_t *entry;
-        if (!api->component_instance_type_export_nth(type, program->engine->wasm, i, &name, &len, &entry)) continue;
+        if (!api->component_instance_type_export_nth(type, program->engine->wasm, i, &name, &len, &entry))
+            continue;
         wasmtime_component_item_t item;
         api->component_extern_type(entry, &item);
         api->component_extern_delete(entry);
         if (item.kind == WASMTIME_COMPONENT_ITEM_COMPONENT_FUNC)
-            fine = describe_function(program, interface_name, interface_len, name, len, item.of.component_func, first, out);
+            fine = describe_function(program, interface_name, interface_len, name, len, item.of.component_func, first,
+                                     out);
         api->component_item_delete(&item);
     }
     return fine;
 }
 
-static bool describe_component(const mck_wasm_program *program, mck_buffer *out) {
+static bool describe_component(const mck_wasm_program *program, mck_buffer *out)
+{
     const mck_wasmtime_api *api = &program->engine->api;
     const wasm_engine_t *wasm = program->engine->wasm;
     wasmtime_component_type_t *type = api->component_type(program->wasm_component);
@@ -103,8 +112,10 @@ static bool describe_component(const mck_wasm_program *program, mck_buffer *out)
     wasmtime_component_extern_t *entry;
     bool first = true, fine = true;
     for (size_t i = 0; i < count; i++) {
-        if (!api->component_type_import_nth(type, wasm, i, &name, &len, &entry)) continue;
-        if (!first) mck_buffer_text(out, ",");
+        if (!api->component_type_import_nth(type, wasm, i, &name, &len, &entry))
+            continue;
+        if (!first)
+            mck_buffer_text(out, ",");
         first = false;
         mck_buffer_json_string(out, name, len);
         api->component_extern_delete(entry);
@@ -113,7 +124,8 @@ static bool describe_component(const mck_wasm_program *program, mck_buffer *out)
     first = true;
     count = api->component_type_export_count(type, wasm);
     for (size_t i = 0; i < count && fine; i++) {
-        if (!api->component_type_export_nth(type, wasm, i, &name, &len, &entry)) continue;
+        if (!api->component_type_export_nth(type, wasm, i, &name, &len, &entry))
+            continue;
         wasmtime_component_item_t item;
         api->component_extern_type(entry, &item);
         api->component_extern_delete(entry);
@@ -128,13 +140,15 @@ static bool describe_component(const mck_wasm_program *program, mck_buffer *out)
     return fine;
 }
 
-mck_wasm_status mck_wasm_program_describe(const mck_wasm_program *program, mck_buffer *out, mck_wasm_error *error) {
+mck_wasm_status mck_wasm_program_describe(const mck_wasm_program *program, mck_buffer *out, mck_wasm_error *error)
+{
     bool fine = true;
     if (program->component)
         fine = describe_component(program, out);
     else
         describe_module(program, out);
-    if (fine && !out->failed) return MCK_WASM_OK;
+    if (fine && !out->failed)
+        return MCK_WASM_OK;
     mck_error_set(error, "out of memory while describing a program");
     return MCK_WASM_E_MEMORY;
 }

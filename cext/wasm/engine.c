@@ -28,27 +28,32 @@
 #define TABLE_ELEMENTS 100000u
 #define RESERVED_PER_STACK (UINT64_C(4) << 20)
 
-uint64_t mck_clock(void) {
+uint64_t mck_clock(void)
+{
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-uint64_t mck_thread_clock(void) {
+uint64_t mck_thread_clock(void)
+{
     struct timespec now;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-void mck_error_set(mck_wasm_error *error, const char *format, ...) {
-    if (error == NULL) return;
+void mck_error_set(mck_wasm_error *error, const char *format, ...)
+{
+    if (error == NULL)
+        return;
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
 }
 
-void mck_error_take(const mck_wasmtime_api *api, mck_wasm_error *error, const char *before, wasmtime_error_t *taken) {
+void mck_error_take(const mck_wasmtime_api *api, mck_wasm_error *error, const char *before, wasmtime_error_t *taken)
+{
     wasm_byte_vec_t text;
     api->error_message(taken, &text);
     if (error != NULL) {
@@ -64,25 +69,29 @@ void mck_error_take(const mck_wasmtime_api *api, mck_wasm_error *error, const ch
  * A library that cannot reserve its pool aborts the process, so the reservation is tried here first. Containers and `ulimit -v`
  * leave less room than the 64-bit address space suggests: then half the instances, and half again.
  */
-static uint32_t instances_that_fit(uint32_t wanted) {
+static uint32_t instances_that_fit(uint32_t wanted)
+{
     for (uint32_t n = wanted; n > 0; n /= 2) {
         uint64_t bytes = (uint64_t)n * (MEMORIES_PER_INSTANCE * RESERVED_PER_MEMORY + RESERVED_PER_STACK +
                                         TABLES_PER_INSTANCE * TABLE_ELEMENTS * UINT64_C(8));
         bytes += bytes / 16;
-        if (bytes > SIZE_MAX) continue;
+        if (bytes > SIZE_MAX)
+            continue;
         int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifdef MAP_NORESERVE
         flags |= MAP_NORESERVE;
 #endif
         void *probe = mmap(NULL, (size_t)bytes, PROT_NONE, flags, -1, 0);
-        if (probe == MAP_FAILED) continue;
+        if (probe == MAP_FAILED)
+            continue;
         (void)munmap(probe, (size_t)bytes);
         return n;
     }
     return 0;
 }
 
-static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, uint32_t instances, uint64_t max_memory) {
+static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, uint32_t instances, uint64_t max_memory)
+{
     wasmtime_pooling_allocation_config_t *pool = api->pooling_allocation_config_new();
     api->pooling_allocation_config_max_memory_size_set(pool, (size_t)max_memory);
     api->pooling_allocation_config_total_memories_set(pool, instances * MEMORIES_PER_INSTANCE);
@@ -108,7 +117,8 @@ static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, uint32_
     api->pooling_allocation_config_delete(pool);
 }
 
-static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, uint32_t instances, uint64_t max_memory, bool parallel) {
+static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, uint32_t instances, uint64_t max_memory, bool parallel)
+{
     wasm_config_t *config = api->wasm_config_new();
     api->config_consume_fuel_set(config, true);
     api->config_epoch_interruption_set(config, true);
@@ -124,25 +134,32 @@ static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, uint32_t instances,
     return api->wasm_engine_new_with_config(config);
 }
 
-static bool open_notification(mck_wasm_engine *engine) {
+static bool open_notification(mck_wasm_engine *engine)
+{
 #ifdef __linux__
     engine->notify_read = engine->notify_write = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return engine->notify_read >= 0;
 #else
     int ends[2];
-    if (pipe(ends) != 0) return false;
+    if (pipe(ends) != 0)
+        return false;
     engine->notify_read = ends[0];
     engine->notify_write = ends[1];
     for (int i = 0; i < 2; i++)
-        if (fcntl(ends[i], F_SETFL, O_NONBLOCK) != 0 || fcntl(ends[i], F_SETFD, FD_CLOEXEC) != 0) return false;
+        if (fcntl(ends[i], F_SETFL, O_NONBLOCK) != 0 || fcntl(ends[i], F_SETFD, FD_CLOEXEC) != 0)
+            return false;
     return true;
 #endif
 }
 
-static void free_engine(mck_wasm_engine *engine) {
-    if (engine->wasm != NULL) engine->api.wasm_engine_delete(engine->wasm);
-    if (engine->notify_read >= 0) (void)close(engine->notify_read);
-    if (engine->notify_write >= 0 && engine->notify_write != engine->notify_read) (void)close(engine->notify_write);
+static void free_engine(mck_wasm_engine *engine)
+{
+    if (engine->wasm != NULL)
+        engine->api.wasm_engine_delete(engine->wasm);
+    if (engine->notify_read >= 0)
+        (void)close(engine->notify_read);
+    if (engine->notify_write >= 0 && engine->notify_write != engine->notify_read)
+        (void)close(engine->notify_write);
     (void)pthread_cond_destroy(&engine->ended);
     (void)pthread_cond_destroy(&engine->gone);
     (void)pthread_cond_destroy(&engine->tick);
@@ -151,20 +168,25 @@ static void free_engine(mck_wasm_engine *engine) {
     free(engine);
 }
 
-void mck_engine_retain(mck_wasm_engine *engine) {
+void mck_engine_retain(mck_wasm_engine *engine)
+{
     (void)atomic_fetch_add_explicit(&engine->references, 1, memory_order_relaxed);
 }
 
-void mck_engine_release(mck_wasm_engine *engine) {
-    if (atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) == 1) free_engine(engine);
+void mck_engine_release(mck_wasm_engine *engine)
+{
+    if (atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) == 1)
+        free_engine(engine);
 }
 
-static uint32_t processors(void) {
+static uint32_t processors(void)
+{
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 2 ? (uint32_t)n : 2;
 }
 
-mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wasm_engine **out, mck_wasm_error *error) {
+mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wasm_engine **out, mck_wasm_error *error)
+{
     *out = NULL;
     mck_wasm_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
@@ -194,16 +216,18 @@ mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wa
     engine->slice_ticks = config->slice_ticks != 0 ? config->slice_ticks : 1;
     engine->kernels = mck_json_pick(mck_cpu_features());
     if (wanted > 10000 || engine->max_memory > UINT64_C(4) << 30) {
-        mck_error_set(error, "at most 10000 instances and 4 GiB per memory can be had, not %u and %llu bytes", (unsigned)wanted,
-                      (unsigned long long)engine->max_memory);
+        mck_error_set(error, "at most 10000 instances and 4 GiB per memory can be had, not %u and %llu bytes",
+                      (unsigned)wanted, (unsigned long long)engine->max_memory);
         free_engine(engine);
         return MCK_WASM_E_CONFIG;
     }
     engine->max_instances = instances_that_fit(wanted);
     if (engine->max_instances == 0) {
-        mck_error_set(error, "the address space limit of this process (ulimit -v) leaves no room for one instance: about %llu GiB "
-                             "are reserved (not used) per instance",
-                      (unsigned long long)((MEMORIES_PER_INSTANCE * RESERVED_PER_MEMORY >> 30) + 1));
+        mck_error_set(
+            error,
+            "the address space limit of this process (ulimit -v) leaves no room for one instance: about %llu GiB "
+            "are reserved (not used) per instance",
+            (unsigned long long)((MEMORIES_PER_INSTANCE * RESERVED_PER_MEMORY >> 30) + 1));
         free_engine(engine);
         return MCK_WASM_E_CONFIG;
     }
@@ -226,8 +250,10 @@ mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wa
     return MCK_WASM_OK;
 }
 
-void mck_wasm_engine_delete(mck_wasm_engine *engine) {
-    if (engine == NULL) return;
+void mck_wasm_engine_delete(mck_wasm_engine *engine)
+{
+    if (engine == NULL)
+        return;
     (void)pthread_mutex_lock(&engine->lock);
     engine->stopping = true;
     atomic_store(&engine->attention, true);
@@ -238,17 +264,21 @@ void mck_wasm_engine_delete(mck_wasm_engine *engine) {
     until.tv_sec += 2;
     /* Threads that are stuck in a host call do not count: nobody knows when they come back. */
     while (engine->ticker_running || engine->worker_count > engine->stuck)
-        if (pthread_cond_timedwait(&engine->gone, &engine->lock, &until) == ETIMEDOUT) break;
+        if (pthread_cond_timedwait(&engine->gone, &engine->lock, &until) == ETIMEDOUT)
+            break;
     (void)pthread_mutex_unlock(&engine->lock);
     mck_engine_release(engine);
 }
 
-int mck_wasm_engine_notify_fd(const mck_wasm_engine *engine) {
+int mck_wasm_engine_notify_fd(const mck_wasm_engine *engine)
+{
     return engine->notify_read;
 }
 
-void mck_wasm_engine_read_stats(const mck_wasm_engine *const_engine, mck_wasm_engine_stats *out) {
-    mck_wasm_engine *engine = (mck_wasm_engine *)(uintptr_t)const_engine; /* the lock is no part of what a reader sees */
+void mck_wasm_engine_read_stats(const mck_wasm_engine *const_engine, mck_wasm_engine_stats *out)
+{
+    mck_wasm_engine *engine =
+        (mck_wasm_engine *)(uintptr_t)const_engine; /* the lock is no part of what a reader sees */
     (void)pthread_mutex_lock(&engine->lock);
     out->live = atomic_load_explicit(&engine->live, memory_order_relaxed);
     out->queued = atomic_load_explicit(&engine->waiting, memory_order_relaxed);
@@ -261,7 +291,9 @@ void mck_wasm_engine_read_stats(const mck_wasm_engine *const_engine, mck_wasm_en
     out->done = atomic_load_explicit(&engine->done_count, memory_order_relaxed);
 }
 
-mck_wasm_status mck_wasm_from_text(mck_wasm_engine *engine, const char *text, size_t len, mck_buffer *out, mck_wasm_error *error) {
+mck_wasm_status mck_wasm_from_text(mck_wasm_engine *engine, const char *text, size_t len, mck_buffer *out,
+                                   mck_wasm_error *error)
+{
     size_t fault = mck_json_utf8_fault((const uint8_t *)text, len, engine->kernels);
     if (fault < len) { /* the library would abort on it */
         mck_error_set(error, "the text is not valid UTF-8 at byte %zu", fault);

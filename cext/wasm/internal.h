@@ -35,9 +35,9 @@ typedef struct {
 typedef struct mck_worker {
     struct mck_worker *previous, *next;
     mck_wasm_engine *engine;
-    mck_wasm_call *call;   /* being run, NULL between slices */
-    uint64_t slice_ns;     /* clock when it took the call */
-    bool overdue;          /* its slice takes so long that another thread has taken its place */
+    mck_wasm_call *call; /* being run, NULL between slices */
+    uint64_t slice_ns;   /* clock when it took the call */
+    bool overdue;        /* its slice takes so long that another thread has taken its place */
 } mck_worker;
 
 struct mck_wasm_engine {
@@ -55,7 +55,7 @@ struct mck_wasm_engine {
     atomic_uint waiting;           /* calls in `fifo` */
     atomic_uint_fast64_t activity; /* grows with every call, so that the ticker sees whether it is needed */
     atomic_bool ticker_awake;
-    atomic_bool attention;         /* somebody was cancelled: look at every call */
+    atomic_bool attention; /* somebody was cancelled: look at every call */
     atomic_uint_fast64_t started, inlined, slices, done_count;
 
     pthread_mutex_t lock;
@@ -95,30 +95,30 @@ struct mck_wasm_program {
 
 struct mck_wasm_tool {
     mck_wasm_program *program;
-    atomic_uint references; /* the owner and the calls */
-    atomic_uint alive;      /* calls that have started and not ended; counted only with a max_concurrent */
-    atomic_uint stuck;      /* threads abandoned in one of its calls */
+    atomic_uint references;      /* the owner and the calls */
+    atomic_uint alive;           /* calls that have started and not ended; counted only with a max_concurrent */
+    atomic_uint stuck;           /* threads abandoned in one of its calls */
     mck_wasm_tool_config limits; /* every 0 replaced by its default; no strings in it */
     mck_wasm_style style;
-    mck_signature *signature;                         /* FUNCTION */
-    wasmtime_component_export_index_t *index;         /* components: what is called */
-    const char **argv, **env_names, **env_values;     /* COMMAND; one block each, strings in `strings` */
+    mck_signature *signature;                     /* FUNCTION */
+    wasmtime_component_export_index_t *index;     /* components: what is called */
+    const char **argv, **env_names, **env_values; /* COMMAND; one block each, strings in `strings` */
     size_t argc, env_count;
     char *strings;
 
     /* Inline eligibility (see tool.c); only the owner's thread touches these. */
     bool may_inline;
-    bool measured;         /* its inline slices are checked against the thread's own clock */
-    bool suspect;          /* … for ever, because one of them was late */
-    uint32_t trial;        /* inline slices still on trial: the first breach is final */
+    bool measured;  /* its inline slices are checked against the thread's own clock */
+    bool suspect;   /* … for ever, because one of them was late */
+    uint32_t trial; /* inline slices still on trial: the first breach is final */
     uint32_t breaches, clean;
 };
 
 typedef enum {
-    MCK_RUN_NEW = 0,       /* nothing made yet */
+    MCK_RUN_NEW = 0, /* nothing made yet */
     MCK_RUN_INSTANTIATING,
     MCK_RUN_CALLING,
-    MCK_RUN_OVER,          /* status and detail say how */
+    MCK_RUN_OVER, /* status and detail say how */
     MCK_RUN_RELEASED,
 } mck_run_phase;
 
@@ -131,9 +131,9 @@ struct mck_wasm_call {
 
     /* Under the lock once `handed` (set by the owner before anybody else sees the call). */
     bool handed;
-    bool ended;        /* results may be read by the owner */
-    bool claimed;      /* somebody has taken on to publish the results */
-    bool abandoned;    /* … while a thread was stuck in it */
+    bool ended;     /* results may be read by the owner */
+    bool claimed;   /* somebody has taken on to publish the results */
+    bool abandoned; /* … while a thread was stuck in it */
     bool in_done;
     bool engine_holds; /* the engine still needs this memory */
     bool owner_holds;
@@ -163,7 +163,7 @@ struct mck_wasm_call {
     bool overflow;                  /* stdout went over the limit */
     int run_exit;
     uint64_t given_units;
-    mck_buffer out, err;            /* what the guest has written */
+    mck_buffer out, err; /* what the guest has written */
     char run_detail[512];
 
     /* The owner's side: written by the one who claimed the call, before `ended`. */
@@ -196,8 +196,9 @@ bool mck_version_check(mck_wasm_engine *engine, const char *library_path, mck_wa
 /* ---- program.c ---- */
 mck_wasm_status mck_program_link(mck_wasm_program *program, mck_wasm_error *error);
 /* Finds an exported component function; the item is the caller's. `name_prefix` allows any version after "name@". */
-bool mck_program_find(const mck_wasm_program *program, const char *interface_name, bool any_version, const char *function_name,
-                      wasmtime_component_item_t *function, wasmtime_component_export_index_t **index);
+bool mck_program_find(const mck_wasm_program *program, const char *interface_name, bool any_version,
+                      const char *function_name, wasmtime_component_item_t *function,
+                      wasmtime_component_export_index_t **index);
 void mck_program_retain(mck_wasm_program *program);
 
 /* ---- tool.c ---- */

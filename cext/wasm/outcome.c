@@ -5,16 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
-void mck_outcome_text(char *out, size_t size, const char *text, size_t len) {
+void mck_outcome_text(char *out, size_t size, const char *text, size_t len)
+{
     size_t used = 0;
-    if (size == 0) return;
+    if (size == 0)
+        return;
     while (len > 0) {
         size_t good = mck_json_utf8_fault((const uint8_t *)text, len, NULL);
         size_t take = good < size - 1 - used ? good : size - 1 - used;
-        while (take < good && take > 0 && ((unsigned char)text[take] & 0xc0) == 0x80) take--; /* never half a character */
+        while (take < good && take > 0 && ((unsigned char)text[take] & 0xc0) == 0x80)
+            take--; /* never half a character */
         memcpy(out + used, text, take);
         used += take;
-        if (take < good || good == len || used + 1 >= size) break;
+        if (take < good || good == len || used + 1 >= size)
+            break;
         out[used++] = '?';
         text += good + 1;
         len -= good + 1;
@@ -22,7 +26,8 @@ void mck_outcome_text(char *out, size_t size, const char *text, size_t len) {
     out[used] = 0;
 }
 
-void mck_outcome_set(mck_wasm_call *call, mck_wasm_call_status status, const char *format, ...) {
+void mck_outcome_set(mck_wasm_call *call, mck_wasm_call_status status, const char *format, ...)
+{
     char text[sizeof call->run_detail];
     va_list arguments;
     va_start(arguments, format);
@@ -34,10 +39,12 @@ void mck_outcome_set(mck_wasm_call *call, mck_wasm_call_status status, const cha
     call->phase = MCK_RUN_OVER;
 }
 
-static bool contains(const char *text, size_t len, const char *wanted) {
+static bool contains(const char *text, size_t len, const char *wanted)
+{
     size_t n = strlen(wanted);
     for (size_t i = 0; i + n <= len; i++)
-        if (memcmp(text + i, wanted, n) == 0) return true;
+        if (memcmp(text + i, wanted, n) == 0)
+            return true;
     return false;
 }
 
@@ -51,39 +58,52 @@ static bool contains(const char *text, size_t len, const char *wanted) {
  *         1: wasm trap: out of bounds memory access
  * The innermost cause is the one to tell; without causes it is the first line.
  */
-static void innermost(const char **text, size_t *len) {
+static void innermost(const char **text, size_t *len)
+{
     static const char CAUSES[] = "Caused by:";
     static const char TRAP[] = "wasm trap: ";
     const char *at = *text, *end = at + *len, *causes = NULL;
     for (const char *p = at; p + sizeof CAUSES - 1 <= end; p++)
-        if (memcmp(p, CAUSES, sizeof CAUSES - 1) == 0) causes = p + sizeof CAUSES - 1;
+        if (memcmp(p, CAUSES, sizeof CAUSES - 1) == 0)
+            causes = p + sizeof CAUSES - 1;
     const char *start = at, *stop = memchr(at, '\n', (size_t)(end - at));
-    if (stop == NULL) stop = end;
+    if (stop == NULL)
+        stop = end;
     if (causes != NULL) {
         stop = end;
-        while (stop > causes && (stop[-1] == '\n' || stop[-1] == ' ')) stop--;
+        while (stop > causes && (stop[-1] == '\n' || stop[-1] == ' '))
+            stop--;
         start = stop;
-        while (start > causes && start[-1] != '\n') start--;
-        while (start < stop && *start == ' ') start++;
+        while (start > causes && start[-1] != '\n')
+            start--;
+        while (start < stop && *start == ' ')
+            start++;
         const char *digits = start;
-        while (digits < stop && *digits >= '0' && *digits <= '9') digits++;
-        if (digits > start && stop - digits >= 2 && digits[0] == ':' && digits[1] == ' ') start = digits + 2;
+        while (digits < stop && *digits >= '0' && *digits <= '9')
+            digits++;
+        if (digits > start && stop - digits >= 2 && digits[0] == ':' && digits[1] == ' ')
+            start = digits + 2;
     }
-    if ((size_t)(stop - start) > sizeof TRAP - 1 && memcmp(start, TRAP, sizeof TRAP - 1) == 0) start += sizeof TRAP - 1;
+    if ((size_t)(stop - start) > sizeof TRAP - 1 && memcmp(start, TRAP, sizeof TRAP - 1) == 0)
+        start += sizeof TRAP - 1;
     *text = start;
     *len = (size_t)(stop - start);
 }
 
 /* The size of a module's exported memory; components keep theirs to themselves: 0. */
-static uint64_t memory_size(const mck_wasm_call *call) {
+static uint64_t memory_size(const mck_wasm_call *call)
+{
     const mck_wasmtime_api *api = &call->engine->api;
     wasmtime_extern_t memory;
-    if (call->tool->program->component || call->phase != MCK_RUN_CALLING) return 0;
-    if (!api->instance_export_get(call->context, &call->instance.module, "memory", 6, &memory)) return 0;
+    if (call->tool->program->component || call->phase != MCK_RUN_CALLING)
+        return 0;
+    if (!api->instance_export_get(call->context, &call->instance.module, "memory", 6, &memory))
+        return 0;
     return memory.kind == WASMTIME_EXTERN_MEMORY ? api->memory_data_size(call->context, &memory.of.memory) : 0;
 }
 
-static void read_message(mck_wasm_call *call, const char *text, size_t len, bool out_of_fuel, bool unreachable) {
+static void read_message(mck_wasm_call *call, const char *text, size_t len, bool out_of_fuel, bool unreachable)
+{
     unsigned long long memory_limit = call->max_memory;
     const char *inner = text;
     size_t inner_len = len;
@@ -97,8 +117,8 @@ static void read_message(mck_wasm_call *call, const char *text, size_t len, bool
     }
     bool making = call->phase == MCK_RUN_INSTANTIATING;
     if (making && contains(text, len, "exceeds memory limits")) {
-        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_MEMORY, "the program starts with more memory than the limit of %llu bytes: %s",
-                        memory_limit, reason);
+        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_MEMORY,
+                        "the program starts with more memory than the limit of %llu bytes: %s", memory_limit, reason);
         return;
     }
     if (making && contains(text, len, "maximum concurrent")) {
@@ -113,12 +133,14 @@ static void read_message(mck_wasm_call *call, const char *text, size_t len, bool
     uint64_t memory = memory_size(call);
     unreachable = unreachable || contains(text, len, "wasm `unreachable`");
     if (unreachable && (memory == 0 || memory >= call->max_memory / 2))
-        mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s (trapped under a memory limit of %llu bytes)", reason, memory_limit);
+        mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s (trapped under a memory limit of %llu bytes)", reason,
+                        memory_limit);
     else
         mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s", reason);
 }
 
-void mck_outcome_read(mck_wasm_call *call) {
+void mck_outcome_read(mck_wasm_call *call)
+{
     const mck_wasmtime_api *api = &call->engine->api;
     wasm_byte_vec_t text;
     if (call->trap != NULL) {
@@ -143,11 +165,13 @@ void mck_outcome_read(mck_wasm_call *call) {
             api->wasm_byte_vec_delete(&text);
         }
     }
-    if (call->error != NULL) api->error_delete(call->error);
+    if (call->error != NULL)
+        api->error_delete(call->error);
     call->error = NULL;
 }
 
-void mck_outcome_stop(mck_wasm_call *call, mck_wasm_call_status status) {
+void mck_outcome_stop(mck_wasm_call *call, mck_wasm_call_status status)
+{
     char *to = call->detail;
     size_t size = sizeof call->detail;
     call->status = status;
@@ -155,14 +179,11 @@ void mck_outcome_stop(mck_wasm_call *call, mck_wasm_call_status status) {
     case MCK_WASM_CALL_TIMEOUT:
         (void)snprintf(to, size, "stopped at the time limit of %.3g seconds", (double)call->timeout_ns / 1e9);
         break;
-    case MCK_WASM_CALL_CANCELLED:
-        (void)snprintf(to, size, "cancelled");
-        break;
+    case MCK_WASM_CALL_CANCELLED: (void)snprintf(to, size, "cancelled"); break;
     case MCK_WASM_CALL_RESULT_TOO_LARGE:
         (void)snprintf(to, size, "stopped because it wrote more than %llu bytes to stdout",
                        (unsigned long long)call->tool->limits.max_result_bytes);
         break;
-    default:
-        (void)snprintf(to, size, "%s", mck_wasm_call_status_name(status));
+    default: (void)snprintf(to, size, "%s", mck_wasm_call_status_name(status));
     }
 }

@@ -16,7 +16,8 @@
 
 /* ---- queues ---- */
 
-void mck_queue_push(mck_call_queue *queue, mck_wasm_call *call) {
+void mck_queue_push(mck_call_queue *queue, mck_wasm_call *call)
+{
     call->next = NULL;
     if (queue->tail != NULL)
         queue->tail->next = call;
@@ -25,27 +26,33 @@ void mck_queue_push(mck_call_queue *queue, mck_wasm_call *call) {
     queue->tail = call;
 }
 
-mck_wasm_call *mck_queue_pop(mck_call_queue *queue) {
+mck_wasm_call *mck_queue_pop(mck_call_queue *queue)
+{
     mck_wasm_call *call = queue->head;
-    if (call == NULL) return NULL;
+    if (call == NULL)
+        return NULL;
     queue->head = call->next;
-    if (queue->head == NULL) queue->tail = NULL;
+    if (queue->head == NULL)
+        queue->tail = NULL;
     call->next = NULL;
     return call;
 }
 
 /* ---- instance slots ---- */
 
-bool mck_slot_take(mck_wasm_engine *engine) {
+bool mck_slot_take(mck_wasm_engine *engine)
+{
     unsigned live = atomic_load(&engine->live);
     do {
-        if (live >= engine->max_instances) return false;
+        if (live >= engine->max_instances)
+            return false;
     } while (!atomic_compare_exchange_weak(&engine->live, &live, live + 1));
     return true;
 }
 
 /* Sequentially consistent on purpose: either the giver sees the waiting call or the waiting call sees the free slot. */
-static void dispatch(mck_wasm_engine *engine) {
+static void dispatch(mck_wasm_engine *engine)
+{
     while (engine->fifo.head != NULL && mck_slot_take(engine)) {
         mck_wasm_call *call = mck_queue_pop(&engine->fifo);
         atomic_fetch_sub(&engine->waiting, 1);
@@ -53,24 +60,30 @@ static void dispatch(mck_wasm_engine *engine) {
     }
 }
 
-void mck_slot_give_locked(mck_wasm_engine *engine) {
+void mck_slot_give_locked(mck_wasm_engine *engine)
+{
     atomic_fetch_sub(&engine->live, 1);
     dispatch(engine);
 }
 
-void mck_slot_give(mck_wasm_engine *engine) {
+void mck_slot_give(mck_wasm_engine *engine)
+{
     atomic_fetch_sub(&engine->live, 1);
-    if (atomic_load(&engine->waiting) == 0) return;
+    if (atomic_load(&engine->waiting) == 0)
+        return;
     (void)pthread_mutex_lock(&engine->lock);
     dispatch(engine);
     (void)pthread_mutex_unlock(&engine->lock);
 }
 
-static void note_deadline(mck_wasm_engine *engine, const mck_wasm_call *call) {
-    if (call->deadline_ns < engine->next_deadline) engine->next_deadline = call->deadline_ns;
+static void note_deadline(mck_wasm_engine *engine, const mck_wasm_call *call)
+{
+    if (call->deadline_ns < engine->next_deadline)
+        engine->next_deadline = call->deadline_ns;
 }
 
-void mck_ready_push(mck_wasm_engine *engine, mck_wasm_call *call) {
+void mck_ready_push(mck_wasm_engine *engine, mck_wasm_call *call)
+{
     note_deadline(engine, call);
     mck_queue_push(&engine->ready, call);
     if (engine->idle > 0)
@@ -79,7 +92,8 @@ void mck_ready_push(mck_wasm_engine *engine, mck_wasm_call *call) {
         mck_worker_spawn(engine);
 }
 
-void mck_fifo_push(mck_wasm_engine *engine, mck_wasm_call *call) {
+void mck_fifo_push(mck_wasm_engine *engine, mck_wasm_call *call)
+{
     note_deadline(engine, call);
     mck_queue_push(&engine->fifo, call);
     atomic_fetch_add(&engine->waiting, 1);
@@ -88,18 +102,24 @@ void mck_fifo_push(mck_wasm_engine *engine, mck_wasm_call *call) {
 
 /* ---- ending ---- */
 
-static void notify(mck_wasm_engine *engine) {
-    if (engine->notified) return;
+static void notify(mck_wasm_engine *engine)
+{
+    if (engine->notified)
+        return;
     static const uint64_t ONE = 1;
     engine->notified = write(engine->notify_write, &ONE, sizeof ONE) == (ssize_t)sizeof ONE;
 }
 
-void mck_publish(mck_wasm_engine *engine, mck_wasm_call *call) {
+void mck_publish(mck_wasm_engine *engine, mck_wasm_call *call)
+{
     call->ended = true;
     atomic_fetch_add_explicit(&engine->done_count, 1, memory_order_relaxed);
-    if (call->tool->limits.max_concurrent != 0) atomic_fetch_sub_explicit(&call->tool->alive, 1, memory_order_relaxed);
-    if (engine->waiters > 0) (void)pthread_cond_broadcast(&engine->ended);
-    if (!call->owner_holds) return;
+    if (call->tool->limits.max_concurrent != 0)
+        atomic_fetch_sub_explicit(&call->tool->alive, 1, memory_order_relaxed);
+    if (engine->waiters > 0)
+        (void)pthread_cond_broadcast(&engine->ended);
+    if (!call->owner_holds)
+        return;
     call->in_done = true;
     call->next_done = NULL;
     if (engine->done.tail != NULL)
@@ -110,24 +130,29 @@ void mck_publish(mck_wasm_engine *engine, mck_wasm_call *call) {
     notify(engine);
 }
 
-void mck_undone(mck_wasm_engine *engine, mck_wasm_call *call) {
+void mck_undone(mck_wasm_engine *engine, mck_wasm_call *call)
+{
     mck_wasm_call *before = NULL;
-    for (mck_wasm_call *at = engine->done.head; at != call; at = at->next_done) before = at;
+    for (mck_wasm_call *at = engine->done.head; at != call; at = at->next_done)
+        before = at;
     if (before != NULL)
         before->next_done = call->next_done;
     else
         engine->done.head = call->next_done;
-    if (engine->done.tail == call) engine->done.tail = before;
+    if (engine->done.tail == call)
+        engine->done.tail = before;
     call->next_done = NULL;
     call->in_done = false;
 }
 
-mck_wasm_call *mck_retire(mck_wasm_call *call) {
+mck_wasm_call *mck_retire(mck_wasm_call *call)
+{
     call->engine_holds = false;
     return call->owner_holds ? NULL : call;
 }
 
-mck_wasm_call *mck_wasm_engine_next_done(mck_wasm_engine *engine) {
+mck_wasm_call *mck_wasm_engine_next_done(mck_wasm_engine *engine)
+{
     (void)pthread_mutex_lock(&engine->lock);
     mck_wasm_call *call = engine->done.head;
     if (call != NULL) {
@@ -143,33 +168,41 @@ mck_wasm_call *mck_wasm_engine_next_done(mck_wasm_engine *engine) {
 /* ---- threads ---- */
 
 /* Why a call whose slice has ended may not go on; OK: it may. */
-static mck_wasm_call_status must_stop(const mck_wasm_engine *engine, mck_wasm_call *call, uint64_t now) {
-    if (engine->stopping || atomic_load_explicit(&call->cancelled, memory_order_relaxed)) return MCK_WASM_CALL_CANCELLED;
-    if (now >= call->deadline_ns) return MCK_WASM_CALL_TIMEOUT;
-    if (call->overflow) return MCK_WASM_CALL_RESULT_TOO_LARGE;
+static mck_wasm_call_status must_stop(const mck_wasm_engine *engine, mck_wasm_call *call, uint64_t now)
+{
+    if (engine->stopping || atomic_load_explicit(&call->cancelled, memory_order_relaxed))
+        return MCK_WASM_CALL_CANCELLED;
+    if (now >= call->deadline_ns)
+        return MCK_WASM_CALL_TIMEOUT;
+    if (call->overflow)
+        return MCK_WASM_CALL_RESULT_TOO_LARGE;
     return MCK_WASM_CALL_OK;
 }
 
 /* With the lock held, which is given up meanwhile: free what the guest used, and perhaps the call. */
-static void bury(mck_wasm_engine *engine, mck_wasm_call *call) {
+static void bury(mck_wasm_engine *engine, mck_wasm_call *call)
+{
     (void)pthread_mutex_unlock(&engine->lock);
     mck_run_release(call);
     (void)pthread_mutex_lock(&engine->lock);
     mck_slot_give_locked(engine);
     mck_wasm_call *dead = mck_retire(call);
-    if (dead == NULL) return;
+    if (dead == NULL)
+        return;
     (void)pthread_mutex_unlock(&engine->lock);
     mck_call_free(dead);
     (void)pthread_mutex_lock(&engine->lock);
 }
 
 /* With the lock held. */
-static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, bool over, uint64_t units, uint64_t now) {
+static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, bool over, uint64_t units, uint64_t now)
+{
     if (call->claimed) { /* the ticker has answered for it meanwhile */
         bury(engine, call);
         return;
     }
-    if (ran) call->slice_count++;
+    if (ran)
+        call->slice_count++;
     (void)mck_meter_observe(&call->meter, units, now);
     mck_wasm_call_status stop = over ? MCK_WASM_CALL_OK : must_stop(engine, call, now);
     if (!over && stop == MCK_WASM_CALL_OK) {
@@ -179,43 +212,53 @@ static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, 
     call->claimed = true;
     (void)pthread_mutex_unlock(&engine->lock);
     mck_meter_finish(&call->meter, units, now);
-    if (!over) mck_outcome_set(call, stop, "%s", "");
+    if (!over)
+        mck_outcome_set(call, stop, "%s", "");
     mck_run_collect(call, now);
-    if (!over) mck_outcome_stop(call, stop);
+    if (!over)
+        mck_outcome_stop(call, stop);
     (void)pthread_mutex_lock(&engine->lock);
     mck_publish(engine, call);
     bury(engine, call);
 }
 
 /* With the lock held. A thread that was replaced stays only when its place is free again. */
-static bool may_stay(mck_worker *self) {
+static bool may_stay(mck_worker *self)
+{
     mck_wasm_engine *engine = self->engine;
-    if (!self->overdue) return true;
+    if (!self->overdue)
+        return true;
     self->overdue = false;
-    if (engine->active >= engine->max_threads) return false;
+    if (engine->active >= engine->max_threads)
+        return false;
     engine->active++;
     return true;
 }
 
-static void leave(mck_worker *self, bool counted) {
+static void leave(mck_worker *self, bool counted)
+{
     mck_wasm_engine *engine = self->engine;
     if (self->previous != NULL)
         self->previous->next = self->next;
     else
         engine->workers = self->next;
-    if (self->next != NULL) self->next->previous = self->previous;
+    if (self->next != NULL)
+        self->next->previous = self->previous;
     engine->worker_count--;
-    if (counted) engine->active--;
+    if (counted)
+        engine->active--;
     (void)pthread_cond_broadcast(&engine->gone);
 }
 
-static void work(mck_worker *self) {
+static void work(mck_worker *self)
+{
     mck_wasm_engine *engine = self->engine;
     (void)pthread_mutex_lock(&engine->lock);
     for (;;) {
         mck_wasm_call *call = mck_queue_pop(&engine->ready);
         if (call == NULL) {
-            if (engine->stopping) break;
+            if (engine->stopping)
+                break;
             engine->idle++;
             (void)pthread_cond_wait(&engine->work, &engine->lock);
             engine->idle--;
@@ -255,7 +298,8 @@ static void work(mck_worker *self) {
     (void)pthread_mutex_unlock(&engine->lock);
 }
 
-static void *thread_main(void *data) {
+static void *thread_main(void *data)
+{
     mck_worker self = {.engine = data};
     mck_wasm_engine *engine = self.engine;
 #ifdef __linux__
@@ -265,7 +309,8 @@ static void *thread_main(void *data) {
 #endif
     (void)pthread_mutex_lock(&engine->lock);
     self.next = engine->workers;
-    if (self.next != NULL) self.next->previous = &self;
+    if (self.next != NULL)
+        self.next->previous = &self;
     engine->workers = &self;
     (void)pthread_mutex_unlock(&engine->lock);
     work(&self);
@@ -273,11 +318,13 @@ static void *thread_main(void *data) {
     return NULL;
 }
 
-void mck_worker_spawn(mck_wasm_engine *engine) {
+void mck_worker_spawn(mck_wasm_engine *engine)
+{
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
-    if (pthread_attr_init(&attributes) != 0) return;
+    if (pthread_attr_init(&attributes) != 0)
+        return;
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_attr_setstacksize(&attributes, (size_t)1 << 20);
     /* Signals are the owner's business, but the ones that a guest's trap raises must reach wasmtime's handler here. */

@@ -16,12 +16,15 @@
 /* How long after its deadline or cancellation a call's slice may still end by itself. */
 #define GRACE_NS UINT64_C(25000000)
 
-static mck_wasm_call_status due(mck_wasm_call *call, uint64_t now) {
-    if (atomic_load_explicit(&call->cancelled, memory_order_relaxed)) return MCK_WASM_CALL_CANCELLED;
+static mck_wasm_call_status due(mck_wasm_call *call, uint64_t now)
+{
+    if (atomic_load_explicit(&call->cancelled, memory_order_relaxed))
+        return MCK_WASM_CALL_CANCELLED;
     return now >= call->deadline_ns ? MCK_WASM_CALL_TIMEOUT : MCK_WASM_CALL_OK;
 }
 
-static void end_without_guest(mck_wasm_engine *engine, mck_wasm_call *call, mck_wasm_call_status status, uint64_t now) {
+static void end_without_guest(mck_wasm_engine *engine, mck_wasm_call *call, mck_wasm_call_status status, uint64_t now)
+{
     call->claimed = true;
     mck_meter_finish(&call->meter, call->meter.units, now);
     call->ended_ns = now;
@@ -30,28 +33,33 @@ static void end_without_guest(mck_wasm_engine *engine, mck_wasm_call *call, mck_
 }
 
 /* Calls without an instance leave the queue at once. */
-static void look_at_fifo(mck_wasm_engine *engine, uint64_t now, uint64_t *next) {
+static void look_at_fifo(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
+{
     mck_call_queue kept = {NULL, NULL};
     mck_wasm_call *call;
     while ((call = mck_queue_pop(&engine->fifo)) != NULL) {
         mck_wasm_call_status status = engine->stopping ? MCK_WASM_CALL_CANCELLED : due(call, now);
         if (status == MCK_WASM_CALL_OK) {
-            if (call->deadline_ns < *next) *next = call->deadline_ns;
+            if (call->deadline_ns < *next)
+                *next = call->deadline_ns;
             mck_queue_push(&kept, call);
             continue;
         }
         atomic_fetch_sub(&engine->waiting, 1);
         end_without_guest(engine, call, status, now);
         mck_wasm_call *dead = mck_retire(call);
-        if (dead != NULL) mck_call_free(dead); /* takes no lock */
+        if (dead != NULL)
+            mck_call_free(dead); /* takes no lock */
     }
     engine->fifo = kept;
 }
 
 /* Calls that wait for a thread are answered now and buried by the thread that takes them. */
-static void look_at_ready(mck_wasm_engine *engine, uint64_t now, uint64_t *next) {
+static void look_at_ready(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
+{
     for (mck_wasm_call *call = engine->ready.head; call != NULL; call = call->next) {
-        if (call->claimed) continue;
+        if (call->claimed)
+            continue;
         mck_wasm_call_status status = due(call, now);
         if (status != MCK_WASM_CALL_OK)
             end_without_guest(engine, call, status, now);
@@ -60,17 +68,21 @@ static void look_at_ready(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
     }
 }
 
-static void look_at_running(mck_wasm_engine *engine, uint64_t now, uint64_t *next) {
+static void look_at_running(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
+{
     for (mck_worker *worker = engine->workers; worker != NULL; worker = worker->next) {
         mck_wasm_call *call = worker->call;
-        if (call == NULL || call->claimed) continue;
+        if (call == NULL || call->claimed)
+            continue;
         mck_wasm_call_status status = engine->stopping ? MCK_WASM_CALL_CANCELLED : due(call, now);
         uint64_t patience = worker->slice_ns + GRACE_NS;
         if (status == MCK_WASM_CALL_OK) {
             uint64_t check = call->deadline_ns > patience ? call->deadline_ns : patience;
-            if (check < *next) *next = check;
+            if (check < *next)
+                *next = check;
         } else if (now < patience) {
-            if (patience < *next) *next = patience;
+            if (patience < *next)
+                *next = patience;
         } else {
             call->abandoned = true;
             engine->stuck++;
@@ -82,22 +94,28 @@ static void look_at_running(mck_wasm_engine *engine, uint64_t now, uint64_t *nex
 }
 
 /* While calls wait, every thread that is late gets a replacement; it decides about itself when it comes back. */
-static void replace_threads(mck_wasm_engine *engine, uint64_t now) {
-    if (engine->ready.head == NULL || engine->stopping) return;
+static void replace_threads(mck_wasm_engine *engine, uint64_t now)
+{
+    if (engine->ready.head == NULL || engine->stopping)
+        return;
     for (mck_worker *worker = engine->workers; worker != NULL; worker = worker->next) {
-        if (worker->overdue || worker->call == NULL || now < worker->slice_ns + OVERDUE_NS) continue;
+        if (worker->overdue || worker->call == NULL || now < worker->slice_ns + OVERDUE_NS)
+            continue;
         worker->overdue = true;
         engine->active--;
     }
-    if (engine->idle == 0 && engine->active < engine->max_threads) mck_worker_spawn(engine);
+    if (engine->idle == 0 && engine->active < engine->max_threads)
+        mck_worker_spawn(engine);
 }
 
 /* With the lock held. */
-static void look(mck_wasm_engine *engine) {
+static void look(mck_wasm_engine *engine)
+{
     uint64_t now = mck_clock();
     replace_threads(engine, now);
     bool attention = atomic_exchange(&engine->attention, false);
-    if (!attention && now < engine->next_deadline) return;
+    if (!attention && now < engine->next_deadline)
+        return;
     uint64_t next = UINT64_MAX;
     look_at_fifo(engine, now, &next);
     look_at_ready(engine, now, &next);
@@ -105,7 +123,8 @@ static void look(mck_wasm_engine *engine) {
     engine->next_deadline = next;
 }
 
-static bool quiet(mck_wasm_engine *engine, uint_fast64_t *seen, unsigned *ticks) {
+static bool quiet(mck_wasm_engine *engine, uint_fast64_t *seen, unsigned *ticks)
+{
     uint_fast64_t activity = atomic_load(&engine->activity);
     if (activity != *seen || atomic_load(&engine->live) != 0 || atomic_load(&engine->waiting) != 0) {
         *seen = activity;
@@ -115,7 +134,8 @@ static bool quiet(mck_wasm_engine *engine, uint_fast64_t *seen, unsigned *ticks)
     return ++*ticks >= QUIET_TICKS;
 }
 
-static void tick(mck_wasm_engine *engine) {
+static void tick(mck_wasm_engine *engine)
+{
     uint_fast64_t seen = 0;
     unsigned ticks = 0;
     static const struct timespec PAUSE = {.tv_sec = 0, .tv_nsec = TICK_NS};
@@ -133,7 +153,8 @@ static void tick(mck_wasm_engine *engine) {
         (void)nanosleep(&PAUSE, NULL);
         engine->api.engine_increment_epoch(engine->wasm);
         (void)pthread_mutex_lock(&engine->lock);
-        if (engine->stopping) atomic_store(&engine->attention, true);
+        if (engine->stopping)
+            atomic_store(&engine->attention, true);
         look(engine);
     }
     engine->ticker_running = false;
@@ -141,7 +162,8 @@ static void tick(mck_wasm_engine *engine) {
     (void)pthread_mutex_unlock(&engine->lock);
 }
 
-static void *thread_main(void *data) {
+static void *thread_main(void *data)
+{
     mck_wasm_engine *engine = data;
 #ifdef __linux__
     (void)pthread_setname_np(pthread_self(), "mcpkit-ticker");
@@ -152,10 +174,12 @@ static void *thread_main(void *data) {
 }
 
 /* With the lock held. */
-bool mck_ticker_start(mck_wasm_engine *engine) {
+bool mck_ticker_start(mck_wasm_engine *engine)
+{
     pthread_t thread;
     sigset_t all, before;
-    if (engine->ticker_running) return true;
+    if (engine->ticker_running)
+        return true;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     mck_engine_retain(engine);
@@ -170,10 +194,13 @@ bool mck_ticker_start(mck_wasm_engine *engine) {
     return engine->ticker_running;
 }
 
-void mck_ticker_wake(mck_wasm_engine *engine) {
+void mck_ticker_wake(mck_wasm_engine *engine)
+{
     (void)atomic_fetch_add(&engine->activity, 1);
-    if (atomic_load(&engine->ticker_awake)) return;
+    if (atomic_load(&engine->ticker_awake))
+        return;
     (void)pthread_mutex_lock(&engine->lock);
-    if (mck_ticker_start(engine)) (void)pthread_cond_signal(&engine->tick);
+    if (mck_ticker_start(engine))
+        (void)pthread_cond_signal(&engine->tick);
     (void)pthread_mutex_unlock(&engine->lock);
 }

@@ -24,9 +24,11 @@
 #define BREACHES_FORGIVEN 2u
 #define CLEAN_CALLS_PER_BREACH 1024u
 
-void mck_tool_judge(mck_wasm_tool *tool, uint64_t wall_ns, uint64_t cpu_ns) {
+void mck_tool_judge(mck_wasm_tool *tool, uint64_t wall_ns, uint64_t cpu_ns)
+{
     bool on_trial = tool->trial > 0;
-    if (on_trial && --tool->trial == 0 && !tool->suspect) tool->measured = false;
+    if (on_trial && --tool->trial == 0 && !tool->suspect)
+        tool->measured = false;
     if (wall_ns < BREACH_NS || cpu_ns < BREACH_NS) {
         if (tool->breaches > 0 && ++tool->clean >= CLEAN_CALLS_PER_BREACH) {
             tool->breaches--;
@@ -35,39 +37,55 @@ void mck_tool_judge(mck_wasm_tool *tool, uint64_t wall_ns, uint64_t cpu_ns) {
         return;
     }
     tool->suspect = tool->measured = true;
-    if (cpu_ns == UINT64_MAX) return;
+    if (cpu_ns == UINT64_MAX)
+        return;
     tool->breaches++;
     tool->clean = 0;
-    if (cpu_ns >= (on_trial ? TRIAL_BREACH_NS : GROSS_BREACH_NS) || tool->breaches > BREACHES_FORGIVEN) tool->may_inline = false;
+    if (cpu_ns >= (on_trial ? TRIAL_BREACH_NS : GROSS_BREACH_NS) || tool->breaches > BREACHES_FORGIVEN)
+        tool->may_inline = false;
 }
 
-mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool) {
+mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool)
+{
     return tool->style;
 }
 
-bool mck_wasm_tool_is_inline(const mck_wasm_tool *tool) {
+bool mck_wasm_tool_is_inline(const mck_wasm_tool *tool)
+{
     return tool->may_inline;
 }
 
-static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config) {
+static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config)
+{
     mck_wasm_tool_config *l = &tool->limits;
     *l = *config;
     l->interface_name = l->function_name = NULL;
     l->argv = l->env_names = l->env_values = NULL;
     uint64_t most = tool->program->engine->max_memory;
-    if (l->max_memory == 0 || l->max_memory > most) l->max_memory = most;
-    if (l->meter.max_units == 0 && l->meter.enforcement != MCK_METER_TRACKING) l->meter.max_units = DEFAULT_UNITS;
-    if (l->max_tables == 0) l->max_tables = 16;
-    if (l->max_table_elements == 0) l->max_table_elements = 100000;
-    if (l->max_instances_per_call == 0) l->max_instances_per_call = 64;
-    if (l->timeout_ns == 0) l->timeout_ns = DEFAULT_TIMEOUT;
-    if (l->max_argument_bytes == 0) l->max_argument_bytes = DEFAULT_BYTES;
-    if (l->max_result_bytes == 0) l->max_result_bytes = DEFAULT_BYTES;
-    if (l->max_stderr_bytes == 0) l->max_stderr_bytes = DEFAULT_STDERR;
-    if (l->max_stuck == 0) l->max_stuck = 4;
+    if (l->max_memory == 0 || l->max_memory > most)
+        l->max_memory = most;
+    if (l->meter.max_units == 0 && l->meter.enforcement != MCK_METER_TRACKING)
+        l->meter.max_units = DEFAULT_UNITS;
+    if (l->max_tables == 0)
+        l->max_tables = 16;
+    if (l->max_table_elements == 0)
+        l->max_table_elements = 100000;
+    if (l->max_instances_per_call == 0)
+        l->max_instances_per_call = 64;
+    if (l->timeout_ns == 0)
+        l->timeout_ns = DEFAULT_TIMEOUT;
+    if (l->max_argument_bytes == 0)
+        l->max_argument_bytes = DEFAULT_BYTES;
+    if (l->max_result_bytes == 0)
+        l->max_result_bytes = DEFAULT_BYTES;
+    if (l->max_stderr_bytes == 0)
+        l->max_stderr_bytes = DEFAULT_STDERR;
+    if (l->max_stuck == 0)
+        l->max_stuck = 4;
 }
 
-static char *copy_text(char **at, const char *text) {
+static char *copy_text(char **at, const char *text)
+{
     size_t n = strlen(text) + 1;
     char *copy = memcpy(*at, text, n);
     *at += n;
@@ -75,14 +93,17 @@ static char *copy_text(char **at, const char *text) {
 }
 
 /* WASI wants valid UTF-8; so does a process that shall not be aborted by the library. */
-static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error, mck_wasm_status *status) {
+static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error,
+                         mck_wasm_status *status)
+{
     const mck_json_kernels *kernels = tool->program->engine->kernels;
     size_t bytes = 1;
     *status = MCK_WASM_E_EXPORT;
     for (size_t i = 0; i < config->argc + 2 * config->env_count; i++) {
-        const char *text = i < config->argc                       ? config->argv[i]
-                           : i < config->argc + config->env_count ? config->env_names[i - config->argc]
-                                                                  : config->env_values[i - config->argc - config->env_count];
+        const char *text = i < config->argc ? config->argv[i]
+                           : i < config->argc + config->env_count
+                               ? config->env_names[i - config->argc]
+                               : config->env_values[i - config->argc - config->env_count];
         size_t n = strlen(text);
         if (mck_json_utf8_fault((const uint8_t *)text, n, kernels) < n) {
             mck_error_set(error, "an argument or environment variable for the program is not valid UTF-8");
@@ -103,7 +124,8 @@ static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config
     tool->env_count = config->env_count;
     tool->env_names = tool->argv + config->argc;
     tool->env_values = tool->env_names + config->env_count;
-    for (size_t i = 0; i < config->argc; i++) tool->argv[i] = copy_text(&at, config->argv[i]);
+    for (size_t i = 0; i < config->argc; i++)
+        tool->argv[i] = copy_text(&at, config->argv[i]);
     for (size_t i = 0; i < config->env_count; i++) {
         tool->env_names[i] = copy_text(&at, config->env_names[i]);
         tool->env_values[i] = copy_text(&at, config->env_values[i]);
@@ -111,7 +133,8 @@ static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config
     return true;
 }
 
-static mck_wasm_status find_command(mck_wasm_tool *tool, mck_wasm_error *error) {
+static mck_wasm_status find_command(mck_wasm_tool *tool, mck_wasm_error *error)
+{
     const mck_wasm_program *program = tool->program;
     const mck_wasmtime_api *api = &program->engine->api;
     if (program->component) {
@@ -138,15 +161,18 @@ static mck_wasm_status find_command(mck_wasm_tool *tool, mck_wasm_error *error) 
             if (name->size == 6 && memcmp(name->data, "_start", 6) == 0)
                 type = api->wasm_externtype_as_functype_const(api->wasm_exporttype_type(exports.data[i]));
         }
-        found = type != NULL && api->wasm_functype_params(type)->size == 0 && api->wasm_functype_results(type)->size == 0;
+        found =
+            type != NULL && api->wasm_functype_params(type)->size == 0 && api->wasm_functype_results(type)->size == 0;
     }
     api->wasm_exporttype_vec_delete(&exports);
-    if (found) return MCK_WASM_OK;
+    if (found)
+        return MCK_WASM_OK;
     mck_error_set(error, "the module exports no function _start without parameters and results, so it is no command");
     return MCK_WASM_E_EXPORT;
 }
 
-static mck_wasm_status find_function(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error) {
+static mck_wasm_status find_function(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error)
+{
     const mck_wasm_program *program = tool->program;
     const mck_wasmtime_api *api = &program->engine->api;
     if (!program->component || config->function_name == NULL) {
@@ -174,10 +200,13 @@ static mck_wasm_status find_function(mck_wasm_tool *tool, const mck_wasm_tool_co
     return MCK_WASM_OK;
 }
 
-static void free_tool(mck_wasm_tool *tool) {
+static void free_tool(mck_wasm_tool *tool)
+{
     mck_wasm_program *program = tool->program;
-    if (tool->index != NULL) program->engine->api.component_export_index_delete(tool->index);
-    if (tool->signature != NULL) mck_signature_delete(tool->signature);
+    if (tool->index != NULL)
+        program->engine->api.component_export_index_delete(tool->index);
+    if (tool->signature != NULL)
+        mck_signature_delete(tool->signature);
     free(tool->argv);
     free(tool->strings);
     free(tool);
@@ -185,10 +214,12 @@ static void free_tool(mck_wasm_tool *tool) {
 }
 
 mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
-                                  mck_wasm_error *error) {
+                                  mck_wasm_error *error)
+{
     *out = NULL;
     mck_wasm_status status = mck_program_link(program, error);
-    if (status != MCK_WASM_OK) return status;
+    if (status != MCK_WASM_OK)
+        return status;
     mck_wasm_tool *tool = calloc(1, sizeof *tool);
     if (tool == NULL) {
         mck_error_set(error, "out of memory while making a tool");
@@ -207,18 +238,22 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
         free_tool(tool);
         return status;
     }
-    tool->may_inline = config->style == MCK_WASM_FUNCTION && config->inline_mode == MCK_WASM_INLINE_AUTO && !program->wasi &&
-                       program->small;
+    tool->may_inline = config->style == MCK_WASM_FUNCTION && config->inline_mode == MCK_WASM_INLINE_AUTO &&
+                       !program->wasi && program->small;
     tool->measured = true;
     tool->trial = TRIAL_CALLS;
     *out = tool;
     return MCK_WASM_OK;
 }
 
-void mck_tool_release(mck_wasm_tool *tool) {
-    if (atomic_fetch_sub_explicit(&tool->references, 1, memory_order_acq_rel) == 1) free_tool(tool);
+void mck_tool_release(mck_wasm_tool *tool)
+{
+    if (atomic_fetch_sub_explicit(&tool->references, 1, memory_order_acq_rel) == 1)
+        free_tool(tool);
 }
 
-void mck_wasm_tool_delete(mck_wasm_tool *tool) {
-    if (tool != NULL) mck_tool_release(tool);
+void mck_wasm_tool_delete(mck_wasm_tool *tool)
+{
+    if (tool != NULL)
+        mck_tool_release(tool);
 }

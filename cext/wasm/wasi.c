@@ -7,13 +7,15 @@
 
 #include <errno.h>
 
-void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit) {
+void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit)
+{
     size_t room = buffer->len < limit ? limit - buffer->len : 0;
     mck_buffer_add(buffer, bytes, len < room ? len : room);
 }
 
 /* Too much output is an error to the guest, and the end of the call at the next slice. */
-static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len) {
+static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len)
+{
     mck_wasm_call *call = data;
     uint64_t limit = call->tool->limits.max_result_bytes;
     if (call->overflow || len > limit - call->out.len) {
@@ -25,13 +27,15 @@ static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len
 }
 
 /* Diagnostics are cut, not refused: losing the end of a log must not break a program. */
-static ptrdiff_t write_stderr(void *data, const unsigned char *bytes, size_t len) {
+static ptrdiff_t write_stderr(void *data, const unsigned char *bytes, size_t len)
+{
     mck_wasm_call *call = data;
     mck_keep(&call->err, bytes, len, call->tool->limits.max_stderr_bytes);
     return (ptrdiff_t)len;
 }
 
-bool mck_wasi_give(mck_wasm_call *call) {
+bool mck_wasi_give(mck_wasm_call *call)
+{
     const mck_wasmtime_api *api = &call->engine->api;
     const mck_wasm_tool *tool = call->tool;
     wasi_config_t *config = api->wasi_config_new();
@@ -52,6 +56,7 @@ bool mck_wasi_give(mck_wasm_call *call) {
         failed = api->context_set_wasi(call->context, config);
     else
         api->wasi_config_delete(config);
-    if (failed != NULL) api->error_delete(failed);
+    if (failed != NULL)
+        api->error_delete(failed);
     return fine && failed == NULL;
 }
