@@ -18,7 +18,9 @@ sys.path.append(str(ROOT / "examples"))  # the guests are made with the examples
 
 from toolchain import component, tools, wit  # noqa: E402
 from toolchain.store import build_once, content_key  # noqa: E402
-from toolchain.zig import COMMAND, FREESTANDING, compile_c  # noqa: E402
+from toolchain.zig import COMMAND, FREESTANDING, BuildError, compile_c  # noqa: E402
+
+__all__ = ["COMMAND", "FREESTANDING", "BuildError", "build", "compile_c", "component", "source", "tools", "wit"]
 
 INCLUDE = ROOT / "examples" / "include"
 

@@ -409,6 +409,14 @@ def test_files_that_are_no_programs(runtime: Runtime, tmp_path: Path, content: b
     assert str(path) in str(caught.value)
 
 
+def test_a_program_of_absurd_size_is_not_read(runtime: Runtime, tmp_path: Path) -> None:
+    path = tmp_path / "program.wasm"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ModuleError, match="larger than 256 MiB"):
+        runtime.open(path)
+
+
 def test_a_folder_is_no_program(runtime: Runtime, tmp_path: Path) -> None:
     with pytest.raises(ModuleError, match="Is a directory"):
         runtime.open(tmp_path)

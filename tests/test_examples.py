@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import guests
-from guests import component, wit
+from guests import COMMAND, FREESTANDING, BuildError, compile_c, component, wit
 from mcpkit.config import load
 from mcpkit.core.wasm import Program, Tool
 from mcpkit.guests import Catalogue
@@ -291,6 +291,33 @@ def test_wit_with_comments_attributes_and_keywords_as_names() -> None:
         package, {"memory", "cabi_realloc", "a:b/i@1.2.3-rc.1#type", "a:b/i@1.2.3-rc.1#record"}
     )
     assert '(param "string" (tuple u8 (result (error s8))))' in text
+
+
+def test_the_component_makers_command(tmp_path: Path) -> None:
+    core, made = tmp_path / "core.wasm", tmp_path / "made.wasm"
+    folder = EXAMPLES / "calculator"
+    compile_c([folder / "calculator.c"], core, FREESTANDING, include=[EXAMPLES / "include"])
+    command = [
+        sys.executable,
+        str(EXAMPLES / "componentize.py"),
+        str(core),
+        str(folder / "calculator.wit"),
+        "-o",
+        str(made),
+    ]
+    subprocess.run(command, check=True)
+    assert made.read_bytes() == guests.build("calculator").read_bytes()
+    command[3] = str(EXAMPLES / "primes" / "primes.wit")
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "core.wasm: the module has no export 'example:primes/primes@1.0.0#is-prime'" in failed.stderr
+
+
+def test_a_c_error_is_shown(tmp_path: Path) -> None:
+    source = tmp_path / "wrong.c"
+    source.write_text("int main(void) { return nothing; }")
+    with pytest.raises(BuildError, match=r"wrong\.c:1:25: error: use of undeclared identifier 'nothing'"):
+        compile_c([source], tmp_path / "wrong.wasm", COMMAND)
 
 
 def test_a_module_that_does_not_fit_its_wit() -> None:

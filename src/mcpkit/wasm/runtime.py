@@ -1,6 +1,7 @@
 """An engine with its cache: from a file to a program that can run."""
 
 import logging
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -77,11 +78,11 @@ class Runtime:
         """
         try:
             with path.open("rb") as file:
-                binary = file.read(MAX_MODULE_BYTES + 1)
+                if os.fstat(file.fileno()).st_size > MAX_MODULE_BYTES:
+                    raise ModuleError(f"{path}: larger than {MAX_MODULE_BYTES >> 20} MiB, the most for one program")
+                binary = file.read()
         except OSError as error:
             raise ModuleError(f"{path}: cannot read: {error.strerror or error}") from error
-        if len(binary) > MAX_MODULE_BYTES:
-            raise ModuleError(f"{path}: larger than {MAX_MODULE_BYTES // 1024**2} MiB, the most for one program")
         return self.open_bytes(binary, name=str(path))
 
     def open_bytes(self, binary: bytes, *, name: str = "<bytes>") -> Program:
