@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcpkit.core.wasm import Program, Tool
 
 import guests
 from mcpkit.core.digest import sha256
+from mcpkit.core.wasm import Program, Tool
 from mcpkit.wasm import CacheFolderError, CodeCache, LibraryError, ModuleError, Runtime, default_cache_dir, find_library
 from mcpkit.wasm.cache import cache_key
 
