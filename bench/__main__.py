@@ -1,7 +1,7 @@
 """Run the benchmarks and write the report: `make bench`, or `python -m bench --quick` for a smoke test.
 
-A full run writes bench/results/latest.json, bench/RESULTS.md and the table in README.md; every other run writes bench/results/partial.json
-and prints its report.
+A full run writes bench/results/latest.json, bench/RESULTS.md and the table in README.md; every other run writes
+bench/results/partial.json and prints its report.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def text(results: dict[str, Any]) -> str:
         )
     head = ("server", "requests/s", "median µs", "CPU µs per request")
     lines = [
-        f"`tools/call` over HTTP, one process on one processor, {CONNECTIONS} connections, revision 2026-07-28; mcpkit in "
-        "a fresh, metered sandbox per call, the SDKs with a native tool and no sandbox. "
+        f"`tools/call` over HTTP, one process on one processor, {CONNECTIONS} connections, revision 2026-07-28; mcpkit "
+        "in a fresh, metered sandbox per call, the SDKs with a native tool and no sandbox. "
         f"{facts['processor']}, {facts['date']}, commit {facts['commit']}:",
         "",
         *report.table(head, rows),

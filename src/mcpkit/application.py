@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 import mcpkit
-from mcpkit.config import Config, Limits, effective_limits
+from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue
 from mcpkit.mcp import Dispatcher, McpError, Request, ServerInfo
@@ -44,7 +44,8 @@ class Application:
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
             cache_dir=cache_dir or wasm.cache_dir,
-            max_memory=self.limits.max_memory,
+            # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
+            max_memory=max(self.limits.max_memory, DEFAULT_MEMORY),
         )
         try:
             self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)

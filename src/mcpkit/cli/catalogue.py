@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from mcpkit.cli import exits, options
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.terminal import note_if_slow
-from mcpkit.config import Config, Module, ToolConfig
-from mcpkit.config.limits import DEFAULT_MEMORY
+from mcpkit.config import DEFAULT_MEMORY, Config, Module, ToolConfig
 from mcpkit.core.wasm import WasmError
 from mcpkit.guests import Catalogue, GuestError
 from mcpkit.wasm import Runtime, WasmRuntimeError

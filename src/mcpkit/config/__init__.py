@@ -1,11 +1,12 @@
 """Configuration: a strict, typed schema, read from YAML or JSON with the position of every fault."""
 
 from mcpkit.config.errors import ConfigError, Problem, UnitError
-from mcpkit.config.limits import Limits, effective_limits
+from mcpkit.config.limits import DEFAULT_MEMORY, Limits, effective_limits
 from mcpkit.config.load import load, loads
 from mcpkit.config.schema import Config, Module, ToolConfig
 
 __all__ = [
+    "DEFAULT_MEMORY",
     "Config",
     "ConfigError",
     "Limits",

@@ -69,7 +69,6 @@ def serve(config: Config, limits: Limits) -> int:
     from mcpkit.application import Application
     from mcpkit.core.wasm import WasmError
     from mcpkit.guests import GuestError
-    from mcpkit.transport import Listening, run_http, run_stdio
     from mcpkit.wasm import WasmRuntimeError
 
     try:
@@ -80,8 +79,12 @@ def serve(config: Config, limits: Limits) -> int:
     with app:
         if config.transport.type == "stdio":
             log.info("serving %d tools on stdio", len(app.tools))
+            from mcpkit.transport import run_stdio
+
             run_stdio(app)
             return exits.OK
+
+        from mcpkit.transport import Listening, run_http
 
         def ready(at: Listening) -> None:
             url = at._replace(host=WILDCARDS.get(at.host, at.host)).url
