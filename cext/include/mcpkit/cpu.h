@@ -6,12 +6,12 @@
 
 enum {
     MCK_CPU_AVX2 = 1u << 0,
-    MCK_CPU_AVX512 = 1u << 1,     /* F, BW, VL, DQ usable (the operating system saves the registers too) */
+    MCK_CPU_AVX512 = 1u << 1, /* F, BW, VL, DQ usable (the operating system saves the registers too) */
     MCK_CPU_AVX512VNNI = 1u << 2,
-    MCK_CPU_SHANI = 1u << 3,      /* SHA extensions and SSE4.1 */
+    MCK_CPU_SHANI = 1u << 3, /* SHA extensions and SSE4.1 */
     MCK_CPU_NEON = 1u << 4,
     MCK_CPU_DOTPROD = 1u << 5,
-    MCK_CPU_SHA2 = 1u << 6,       /* ARMv8 SHA-256 instructions */
+    MCK_CPU_SHA2 = 1u << 6, /* ARMv8 SHA-256 instructions */
     MCK_CPU_SIMD128 = 1u << 7,
     MCK_CPU_PCLMUL = 1u << 8,
 };

@@ -21,7 +21,7 @@ const mck_sha256_kernel *mck_sha256_pick(uint32_t mask);
 
 typedef struct {
     uint32_t state[8];
-    uint64_t total;   /* bytes so far */
+    uint64_t total; /* bytes so far */
     uint8_t tail[MCK_SHA256_BLOCK];
     const mck_sha256_kernel *kernel;
 } mck_sha256;
