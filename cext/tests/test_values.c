@@ -493,6 +493,63 @@ static void unsupported(void)
     guest_delete(&g);
 }
 
+/* Damaged arguments and random bounds: refused or converted, never read or written out of bounds, nothing left behind (the
+ * sanitizers look). The text stands in memory of exactly its size. */
+static void mutations(void)
+{
+    static const char seed[] = "{\"a\":[[{\"name\":\"n\\u00e9\\ud83d\\ude00\",\"count\":3,\"note\":null},{\"note\":"
+                               "\"x\",\"count\":255,\"name\":\"\"}],"
+                               "{\"val\":[\"a\",\"b\"],\"tag\":\"words\"},{\"some\":\"red\"},[\"read\",\"write\"],{"
+                               "\"ok\":[1.5,-0.0,1e300,\"NaN\"]},"
+                               "[[\"k\",[1,2,3]],[\"\",[]]],-9223372036854775808,3.25]}";
+    static const char bytes[] = "{}[]\",:0123456789.eE+-\\untrfalsx \xff\xc3\xa9\xed\xa0";
+    guest g = guest_new(RECORD VARIANT ENUM FLAGS,
+                        "(tuple (list $r) $v (option (option $e)) $f (result (list f64) (error char))"
+                        " (map string (list u8)) s64 f32)");
+    uint64_t state = 88172645463325252U;
+    size_t converted = 0;
+
+    for (int round = 0; round < 20000; round++) {
+        char text[sizeof seed + 8], detail[200];
+        size_t len = sizeof seed - 1;
+        memcpy(text, seed, len);
+        for (unsigned changes = (unsigned)round % 4; changes > 0 && len > 1; changes--) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            size_t at = (size_t)(state >> 8) % len;
+            char byte = bytes[(state >> 40) % (sizeof bytes - 1)];
+            switch (state % 4) {
+            case 0: text[at] = byte; break;
+            case 1: memmove(text + at, text + at + 1, len-- - at - 1); break;
+            case 2:
+                memmove(text + at + 1, text + at, len++ - at);
+                text[at] = byte;
+                break;
+            default: len = round % 16 ? len : at + 1; break;
+            }
+        }
+        char *exact = malloc(len);
+        memcpy(exact, text, len);
+        mck_values_limits limits = {.max_bytes = round % 5 ? 0 : state % 1500,
+                                    .max_elements = round % 7 ? 0 : 1 + state % 10};
+        wasmtime_component_val_t values[2];
+        memset(values, 0, sizeof values);
+        if (mck_values_from_json(&api, g.signature, (const uint8_t *)exact, len, NULL, &limits, values, detail,
+                                 1 + state % sizeof detail) == MCK_VALUES_OK) {
+            converted++;
+            api.component_val_delete(&values[0]);
+            api.component_val_delete(&values[1]);
+        }
+        free(exact);
+    }
+    if (converted < 1000 || converted > 19000) {
+        fprintf(stderr, "%zu of 20000 damaged arguments were taken\n", converted);
+        failures++;
+    }
+    guest_delete(&g);
+}
+
 /* The library of the `wasmtime` package, from the environment or the development environment. */
 static const char *library(void)
 {
@@ -529,6 +586,7 @@ int main(void)
     bounds();
     descriptions();
     unsupported();
+    mutations();
     api.wasm_engine_delete(engine);
     return failures != 0;
 }

@@ -284,6 +284,22 @@ static int take_scientific(const char *printed, char *digits, int *exponent)
     return n;
 }
 
+/* "12345e-3" */
+static void join(const char *digits, int n, int exponent, char *out)
+{
+    size_t at = (size_t)n;
+    memcpy(out, digits, at);
+    out[at++] = 'e';
+    if (exponent < 0) {
+        out[at++] = '-';
+        exponent = -exponent;
+    }
+    out[at++] = (char)('0' + exponent / 100);
+    out[at++] = (char)('0' + exponent / 10 % 10);
+    out[at++] = (char)('0' + exponent % 10);
+    out[at] = '\0';
+}
+
 size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT])
 {
     bool negative = signbit(value) != 0;
@@ -291,8 +307,9 @@ size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT])
     if (size == 0) {
         return layout(negative, "0", 1, 0, out);
     }
+    bool few_ruled_out = FLT_EVAL_METHOD == 0 && size < 1e15 && size >= 1e-4;
     /* At most 15 digits that read back the same are the only such digits, so the first power that works gives the shortest. */
-    if (FLT_EVAL_METHOD == 0 && size < 1e15 && size >= 1e-5) {
+    if (few_ruled_out) {
         for (int power = 0; power <= 19; power++) {
             double scaled = size * POWERS[power];
             if (scaled >= 1e15) {
@@ -306,15 +323,26 @@ size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT])
     }
     char printed[64], digits[64], again[64];
     int n = 0, exponent = 0;
-    for (int precision = size < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
+    for (int precision = size < DBL_MIN ? 1 : few_ruled_out ? 16 : 15;; precision++) {
         (void)snprintf(printed, sizeof printed, "%.*e", precision - 1, size);
         n = take_scientific(printed, digits, &exponent);
-        (void)snprintf(again, sizeof again, "%.*se%d", n, digits, exponent);
+        if (precision == 17) { /* always enough */
+            break;
+        }
+        join(digits, n, exponent, again);
         if (strtod(again, NULL) == size) {
             break;
         }
     }
     return layout(negative, digits, n, exponent, out);
+}
+
+/* Exactly between two floats, where rounding twice could go the other way than rounding once. */
+static bool is_float_midpoint(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & UINT64_C(0x1FFFFFFF)) == UINT64_C(0x10000000);
 }
 
 size_t mck_number_print_f32(float value, char out[MCK_NUMBER_TEXT])
@@ -324,12 +352,30 @@ size_t mck_number_print_f32(float value, char out[MCK_NUMBER_TEXT])
     if (size == 0) {
         return layout(negative, "0", 1, 0, out);
     }
+    if (FLT_EVAL_METHOD == 0 && size < 1e6F && size >= 1e-3F) {
+        for (int power = 0; power <= 12; power++) {
+            double scaled = (double)size * POWERS[power];
+            if (scaled >= 1e9) {
+                break;
+            }
+            double whole = (double)(uint64_t)(scaled + 0.5), quotient = whole / POWERS[power];
+            if (is_float_midpoint(quotient)) {
+                break;
+            }
+            if ((float)quotient == size) {
+                return layout_integer(negative, (uint64_t)whole, -power, out);
+            }
+        }
+    }
     char printed[64], digits[64], again[64];
     int n = 0, exponent = 0;
-    for (int precision = size < FLT_MIN ? 1 : 6; precision <= 9; precision++) {
+    for (int precision = size < FLT_MIN ? 1 : 6;; precision++) {
         (void)snprintf(printed, sizeof printed, "%.*e", precision - 1, (double)size);
         n = take_scientific(printed, digits, &exponent);
-        (void)snprintf(again, sizeof again, "%.*se%d", n, digits, exponent);
+        if (precision == 9) { /* always enough */
+            break;
+        }
+        join(digits, n, exponent, again);
         if (strtof(again, NULL) == size) {
             break;
         }
