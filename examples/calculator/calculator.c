@@ -26,11 +26,13 @@ typedef struct {
     };
 } summary_result;
 
-EXPORT(CALCULATOR "add") int64_t add(int32_t a, int32_t b) {
+EXPORT(CALCULATOR "add") int64_t add(int32_t a, int32_t b)
+{
     return (int64_t)a + b;
 }
 
-EXPORT(CALCULATOR "divide") const number_result *divide(double dividend, double divisor) {
+EXPORT(CALCULATOR "divide") const number_result *divide(double dividend, double divisor)
+{
     static number_result result;
     result.is_error = divisor == 0;
     if (result.is_error) {
@@ -41,7 +43,8 @@ EXPORT(CALCULATOR "divide") const number_result *divide(double dividend, double 
     return &result;
 }
 
-EXPORT(CALCULATOR "statistics") const summary_result *statistics(const double *values, uint32_t count) {
+EXPORT(CALCULATOR "statistics") const summary_result *statistics(const double *values, uint32_t count)
+{
     static summary_result result;
     if (count == 0) {
         result.is_error = true;
@@ -54,23 +57,26 @@ EXPORT(CALCULATOR "statistics") const summary_result *statistics(const double *v
         double delta = values[i] - mean;
         mean += delta / (i + 1);
         squares += delta * (values[i] - mean);
-        if (values[i] < minimum) minimum = values[i];
-        if (values[i] > maximum) maximum = values[i];
+        if (values[i] < minimum)
+            minimum = values[i];
+        if (values[i] > maximum)
+            maximum = values[i];
     }
     result.is_error = false;
     result.ok = (summary){count, mean, minimum, maximum, __builtin_sqrt(squares / count)};
     return &result;
 }
 
-EXPORT("cabi_post_" CALCULATOR "statistics") void statistics_done(const summary_result *result) {
+EXPORT("cabi_post_" CALCULATOR "statistics") void statistics_done(const summary_result *result)
+{
     (void)result;
     release_all();
 }
 
-EXPORT(CALCULATOR "convert-temperature") double convert_temperature(double degrees, int32_t source, int32_t target) {
-    if (source == target) return degrees;
-    double kelvin = source == CELSIUS      ? degrees + 273.15
-                    : source == FAHRENHEIT ? (degrees + 459.67) * 5 / 9
-                                           : degrees;
+EXPORT(CALCULATOR "convert-temperature") double convert_temperature(double degrees, int32_t source, int32_t target)
+{
+    if (source == target)
+        return degrees;
+    double kelvin = source == CELSIUS ? degrees + 273.15 : source == FAHRENHEIT ? (degrees + 459.67) * 5 / 9 : degrees;
     return target == CELSIUS ? kelvin - 273.15 : target == FAHRENHEIT ? kelvin * 9 / 5 - 459.67 : kelvin;
 }

@@ -4,18 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void skip_space(json *in) {
-    while (in->at < in->end && strchr(" \t\r\n", *in->at)) in->at++;
+static void skip_space(json *in)
+{
+    while (in->at < in->end && strchr(" \t\r\n", *in->at))
+        in->at++;
 }
 
-static void skip_string(json *in) {
+static void skip_string(json *in)
+{
     for (in->at++; in->at < in->end && *in->at != '"'; in->at++) {
-        if (*in->at == '\\') in->at++;
+        if (*in->at == '\\')
+            in->at++;
     }
     in->at++;
 }
 
-static void skip_value(json *in) {
+static void skip_value(json *in)
+{
     int depth = 0;
     for (; in->at < in->end; in->at++) {
         char c = *in->at;
@@ -32,13 +37,16 @@ static void skip_value(json *in) {
     }
 }
 
-bool json_member(json document, const char *key, json *value) {
+bool json_member(json document, const char *key, json *value)
+{
     skip_space(&document);
-    if (document.at >= document.end || *document.at != '{') return false;
+    if (document.at >= document.end || *document.at != '{')
+        return false;
     do {
         document.at++;
         skip_space(&document);
-        if (document.at >= document.end || *document.at != '"') return false;
+        if (document.at >= document.end || *document.at != '"')
+            return false;
         char *name = document.at + 1;
         skip_string(&document);
         size_t length = (size_t)(document.at - 1 - name);
@@ -54,12 +62,14 @@ bool json_member(json document, const char *key, json *value) {
     return false;
 }
 
-static unsigned hex4(const char *digits) {
+static unsigned hex4(const char *digits)
+{
     char text[5] = {digits[0], digits[1], digits[2], digits[3], 0};
     return (unsigned)strtoul(text, NULL, 16);
 }
 
-static char *put_utf8(char *out, unsigned c) {
+static char *put_utf8(char *out, unsigned c)
+{
     if (c < 0x80) {
         *out++ = (char)c;
         return out;
@@ -79,8 +89,10 @@ static char *put_utf8(char *out, unsigned c) {
     return out;
 }
 
-char *json_string(json value, size_t *length) {
-    if (value.at >= value.end || *value.at != '"') return NULL;
+char *json_string(json value, size_t *length)
+{
+    if (value.at >= value.end || *value.at != '"')
+        return NULL;
     char *in = value.at + 1, *start = in, *out = in;
     while (in < value.end && *in != '"') {
         if (*in != '\\') {
@@ -106,7 +118,8 @@ char *json_string(json value, size_t *length) {
     return start;
 }
 
-double json_number(json value, double otherwise) {
+double json_number(json value, double otherwise)
+{
     char text[64] = {0};
     size_t length = 0;
     while (value.at < value.end && length < sizeof text - 1 && strchr("+-.0123456789eE", *value.at)) {
@@ -115,7 +128,8 @@ double json_number(json value, double otherwise) {
     return length > 0 ? strtod(text, NULL) : otherwise;
 }
 
-void json_write_string(const char *text, size_t length) {
+void json_write_string(const char *text, size_t length)
+{
     putchar('"');
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];

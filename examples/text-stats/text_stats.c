@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *read_all(FILE *file, size_t *length) {
+static char *read_all(FILE *file, size_t *length)
+{
     size_t room = 64 * 1024, used = 0;
     char *data = malloc(room);
     while (data != NULL) {
         used += fread(data + used, 1, room - used, file);
-        if (used < room) break;
+        if (used < room)
+            break;
         room *= 2;
         data = realloc(data, room);
     }
@@ -19,25 +21,31 @@ static char *read_all(FILE *file, size_t *length) {
     return data;
 }
 
-static int refuse(const char *why) {
+static int refuse(const char *why)
+{
     printf("{\"error\": \"%s\"}\n", why);
     return 0;
 }
 
-static bool is_space(unsigned char c) {
+static bool is_space(unsigned char c)
+{
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-int main(void) {
+int main(void)
+{
     size_t length, size;
     char *input = read_all(stdin, &size);
-    if (input == NULL) return refuse("the arguments do not fit into the memory limit");
+    if (input == NULL)
+        return refuse("the arguments do not fit into the memory limit");
 
     json document = {input, input + size}, value;
     double speed = json_member(document, "words_per_minute", &value) ? json_number(value, 200) : 200;
     char *text = json_member(document, "text", &value) ? json_string(value, &length) : NULL;
-    if (text == NULL) return refuse("the argument 'text' is missing or is no string");
-    if (!(speed > 0)) return refuse("'words_per_minute' must be more than 0");
+    if (text == NULL)
+        return refuse("the argument 'text' is missing or is no string");
+    if (!(speed > 0))
+        return refuse("'words_per_minute' must be more than 0");
 
     uint64_t lines = length > 0, words = 0, sentences = 0, characters = 0;
     const char *longest = text;

@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int main(void) {
+int main(void)
+{
     puts("{\"answer\": 42}");
     fputs("seven, as always\n", stderr);
     exit(7);

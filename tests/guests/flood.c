@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
-int main(void) {
+int main(void)
+{
     static char block[10000];
     memset(block, 'x', sizeof block);
     putchar('"');
     for (int i = 0; i < 1000; i++) {
-        if (fwrite(block, 1, sizeof block, stdout) != sizeof block) return 1;
+        if (fwrite(block, 1, sizeof block, stdout) != sizeof block)
+            return 1;
     }
     puts("\"");
     return 0;

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static char data[65536];
     size_t length = fread(data, 1, sizeof data, stdin);
     const char *name = getenv("MCPKIT_TOOL");

@@ -1,7 +1,8 @@
 /* Says no in the way a command says no. */
 #include <stdio.h>
 
-int main(void) {
+int main(void)
+{
     puts("{\"error\": \"the tank is empty\"}");
     return 0;
 }
