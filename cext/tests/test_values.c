@@ -3,8 +3,9 @@
 /*
  * Component values through real components: JSON becomes values, a guest hands them back, and they become JSON again.
  *
- * One core function echoes every type. The second parameter is so wide that the canonical ABI passes all parameters through
- * memory; the result, a pair of the same two types, has the same layout, so the guest returns the pointer it was given.
+ * One core function echoes every type. The second parameter is so wide that the canonical ABI passes all parameters
+ * through memory; the result, a pair of the same two types, has the same layout, so the guest returns the pointer it
+ * was given.
  */
 #include "wasm/values.h"
 
@@ -493,8 +494,8 @@ static void unsupported(void)
     guest_delete(&g);
 }
 
-/* Damaged arguments and random bounds: refused or converted, never read or written out of bounds, nothing left behind (the
- * sanitizers look). The text stands in memory of exactly its size. */
+/* Damaged arguments and random bounds: refused or converted, never read or written out of bounds, nothing left
+ * behind (the sanitizers look). The text stands in memory of exactly its size. */
 static void mutations(void)
 {
     static const char seed[] = "{\"a\":[[{\"name\":\"n\\u00e9\\ud83d\\ude00\",\"count\":3,\"note\":null},{\"note\":"
@@ -532,7 +533,7 @@ static void mutations(void)
         char *exact = malloc(len);
         memcpy(exact, text, len);
         mck_values_limits limits = {.max_bytes = round % 5 ? 0 : state % 1500,
-                                    .max_elements = round % 7 ? 0 : 1 + state % 10};
+                                    .max_elements = round % 7 ? 0 : 1 + (uint32_t)(state % 10)};
         wasmtime_component_val_t values[2];
         memset(values, 0, sizeof values);
         if (mck_values_from_json(&api, g.signature, (const uint8_t *)exact, len, NULL, &limits, values, detail,

@@ -1,16 +1,18 @@
 /*
- * Component types and values: a tool's type plan is built once from wasmtime's types; calls convert JSON to values and back by
- * it. Private to the wasm room.
+ * Component types and values: a tool's type plan is built once from wasmtime's types; calls convert JSON to values and
+ * back by it. Private to the wasm room.
  *
  * JSON ↔ value, exactly (and the same in schema.py, which describes it):
- *   bool; s8 … u64 (numbers without loss; s64 and u64 outside ±2^53 are accepted and written as numbers, digits kept; 5.0 and 5e0
- *   are the integer 5);
- *   f32, f64 (NaN and infinities of a result are written as strings "NaN", "Infinity", "-Infinity", accepted likewise; a number
- *   is rounded to the nearest value, one beyond the largest is refused);
- *   char (string of one scalar value); string; list → array; record → object, every field needed, unknown fields refused
- *   (option fields may be absent); tuple → {"val0": …, "val1": …} in results, the same or an array in arguments;
+ *   bool; s8 … u64 (numbers without loss; s64 and u64 outside ±2^53 are accepted and written as numbers, digits kept;
+ *   5.0 and 5e0 are the integer 5);
+ *   f32, f64 (NaN and infinities of a result are written as strings "NaN", "Infinity", "-Infinity", accepted likewise;
+ *   a number is rounded to the nearest value, one beyond the largest is refused);
+ *   char (string of one scalar value); string; list → array; record → object, every field needed, unknown fields
+ *   refused (option fields may be absent); tuple → {"val0": …, "val1": …} in results, the same or an array in
+ *   arguments;
  *   variant → {"tag": "name", "val": …} ("val" only where the case has a payload); enum → its name;
- *   option → null or the value (option of option: {"some": …} or null); result → {"ok": …} or {"err": …} (null payloads written as null);
+ *   option → null or the value (option of option: {"some": …} or null); result → {"ok": …} or {"err": …} (null payloads
+ *   written as null);
  *   flags → array of different names; map → array of [key, value].
  * A key given twice in one object is refused.
  */
@@ -44,15 +46,15 @@ typedef enum {
     MCK_VALUES_NO_MEMORY,
 } mck_values_status;
 
-/* Bounds are on what conversion costs in the C API: 32 bytes for each value inside another one, whatever it is (more with a name
- * beside it, as in records and flags), and the bytes of strings. */
+/* Bounds are on what conversion costs in the C API: 32 bytes for each value inside another one, whatever it is
+ * (more with a name beside it, as in records and flags), and the bytes of strings. */
 typedef struct {
     uint64_t max_bytes;    /* strings plus values, all arguments together; 0 = 16 MiB */
-    uint32_t max_elements; /* elements of all lists together; 0 = 80 000 (list<u8> fails near 94 000 on the way back) */
+    uint32_t max_elements; /* elements of all lists together; 0 = 80 000: some 5 ms of conversion */
 } mck_values_limits;
 
-/* Convert a validated JSON object into `values[0 .. param_count)` (zeroed by the caller). On failure everything made is freed.
- * `detail` receives a terminated sentence. */
+/* Convert a validated JSON object into `values[0 .. param_count)` (zeroed by the caller). On failure everything
+ * made is freed. `detail` receives a terminated sentence. */
 mck_values_status mck_values_from_json(const mck_wasmtime_api *api, const mck_signature *s, const uint8_t *json,
                                        size_t len, const mck_json_kernels *kernels, const mck_values_limits *limits,
                                        wasmtime_component_val_t *values, char *detail, size_t detail_size);

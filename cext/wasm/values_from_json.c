@@ -1,6 +1,6 @@
 /*
- * JSON to component values. The text is read once, by the type plan; every bound is checked before the memory it bounds is
- * taken, and a refusal names the path, what was expected and what was found.
+ * JSON to component values. The text is read once, by the type plan; every bound is checked before the memory it bounds
+ * is taken, and a refusal names the path, what was expected and what was found.
  */
 #include "values_reader.h"
 

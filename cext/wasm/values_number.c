@@ -1,6 +1,6 @@
 /*
- * Numbers as text, exactly. strtod and snprintf do the hard cases, but never see or print a decimal point that matters: its
- * character depends on the process's locale, which an embedding program may have set.
+ * Numbers as text, exactly. strtod and snprintf do the hard cases, but never see or print a decimal point that matters:
+ * its character depends on the process's locale, which an embedding program may have set.
  */
 #include "values_private.h"
 
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A double's exact decimal expansion has at most 767 significant digits; beyond them only "more or nothing" can matter. */
+/* A double's exact decimal expansion has at most 767 significant digits; beyond them only "more or nothing" can
+ * matter. */
 #define DIGITS_THAT_MATTER 780
 
 typedef struct {
@@ -138,7 +139,8 @@ static uint64_t few_digits(const decimal *d)
     return value;
 }
 
-/* "12345e-3" for strtod: no decimal point, no more digits than can matter. `out` has room for DIGITS_THAT_MATTER + 32. */
+/* "12345e-3" for strtod: no decimal point, no more digits than can matter. `out` has room for DIGITS_THAT_MATTER +
+ * 32. */
 static void integer_and_exponent(const decimal *d, char *out)
 {
     size_t n = copy_digits(d, out, DIGITS_THAT_MATTER);
@@ -266,7 +268,8 @@ static size_t layout_integer(bool negative, uint64_t whole, int exponent, char o
     return layout(negative, digits + sizeof digits - (size_t)n, n, exponent, out);
 }
 
-/* The digits and the exponent out of what "%.*e" printed, passing over the locale's decimal point. Returns the digit count. */
+/* The digits and the exponent out of what "%.*e" printed, passing over the locale's decimal point. Returns the
+ * digit count. */
 static int take_scientific(const char *printed, char *digits, int *exponent)
 {
     int n = 0;
@@ -308,7 +311,8 @@ size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT])
         return layout(negative, "0", 1, 0, out);
     }
     bool few_ruled_out = FLT_EVAL_METHOD == 0 && size < 1e15 && size >= 1e-4;
-    /* At most 15 digits that read back the same are the only such digits, so the first power that works gives the shortest. */
+    /* At most 15 digits that read back the same are the only such digits, so the first power that works gives the
+     * shortest. */
     if (few_ruled_out) {
         for (int power = 0; power <= 19; power++) {
             double scaled = size * POWERS[power];

@@ -4,8 +4,8 @@
 
 #include "values.h"
 
-/* A type tree deeper or larger than this cannot be a tool: conversion recurses over it, and types are shared inside a component
- * (a record of two records of two records …), so a small file can describe a huge tree. */
+/* A type tree deeper or larger than this cannot be a tool: conversion recurses over it, and types are shared inside
+ * a component (a record of two records of two records …), so a small file can describe a huge tree. */
 #define MCK_VALUES_MAX_DEPTH 64u
 #define MCK_VALUES_MAX_NODES 20000u
 
@@ -64,8 +64,8 @@ mck_number_status mck_number_integer(const uint8_t *text, size_t len, bool *nega
 bool mck_number_f64(const uint8_t *text, size_t len, double *out);
 bool mck_number_f32(const uint8_t *text, size_t len, float *out);
 
-/* Fewest digits that read back as the same value, always with a fraction or an exponent ("5.0", "1e30"); for finite values.
- * Returns the length; nothing is terminated. */
+/* Fewest digits that read back as the same value, always with a fraction or an exponent ("5.0", "1e30"); for finite
+ * values. Returns the length; nothing is terminated. */
 #define MCK_NUMBER_TEXT 32
 size_t mck_number_print_f64(double value, char out[MCK_NUMBER_TEXT]);
 size_t mck_number_print_f32(float value, char out[MCK_NUMBER_TEXT]);

@@ -31,8 +31,8 @@ bool mck_values_given_twice(mck_reader *r, const mck_path *path, const char *nam
 bool mck_values_charge(mck_reader *r, const mck_path *path, uint64_t bytes, bool string);
 bool mck_values_charge_element(mck_reader *r, const mck_path *list, size_t index);
 
-/* The index of the member called `name`, SIZE_MAX if there is none. The search starts at `hint`: names mostly come in the order
- * of the type. */
+/* The index of the member called `name`, SIZE_MAX if there is none. The search starts at `hint`: names mostly come
+ * in the order of the type. */
 size_t mck_values_find_name(const mck_reader *r, const mck_type_member *members, size_t count,
                             const mck_json_value *name, size_t hint);
 /* A copy of the member's name for the library. */

@@ -1,4 +1,5 @@
-/* Component values to JSON. The library made the values, so a shape that does not fit the plan is a fault of the host. */
+/* Component values to JSON. The library made the values, so a shape that does not fit the plan is a fault of the
+ * host. */
 #include "values_private.h"
 
 #include <math.h>
