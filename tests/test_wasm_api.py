@@ -157,7 +157,7 @@ def test_library_without_the_functions() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="address space limits are a Unix matter")
 def test_a_small_address_space_gets_fewer_instances() -> None:
-    """Where `ulimit -v` leaves no room for the whole pool, a smaller one is made; with room for none the error says so."""
+    """Where `ulimit -v` leaves no room for the whole pool, a smaller one is made; without any room it says so."""
     script = f"""
 import resource, sys
 from mcpkit.core.wasm import Engine, EngineConfigError, Tool
