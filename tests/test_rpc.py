@@ -9,17 +9,38 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import Case, cases
 
 from mcpkit.core import json, rpc
+from wire import Case, cases
 
 KERNELS = json.kernels()
 RAW = [
-    "id", "result", "error", "name", "uri", "arguments", "cursor", "meta", "request_id", "task_id", "task", "input_responses",
-    "request_state", "protocol_version", "client_capabilities", "client_info", "log_level", "progress_token",
-]  # fmt: skip
-NESTED = {"_meta": "meta", "requestId": "request_id", "taskId": "task_id", "inputResponses": "input_responses",
-          "requestState": "request_state"}  # fmt: skip
+    "id",
+    "result",
+    "error",
+    "name",
+    "uri",
+    "arguments",
+    "cursor",
+    "meta",
+    "request_id",
+    "task_id",
+    "task",
+    "input_responses",
+    "request_state",
+    "protocol_version",
+    "client_capabilities",
+    "client_info",
+    "log_level",
+    "progress_token",
+]
+NESTED = {
+    "_meta": "meta",
+    "requestId": "request_id",
+    "taskId": "task_id",
+    "inputResponses": "input_responses",
+    "requestState": "request_state",
+}
 CODES = {"json": -32700}
 
 
@@ -66,9 +87,8 @@ any_json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-meta_keys = st.sampled_from([
-    "progressToken", *(f"io.modelcontextprotocol/{k}" for k in ("protocolVersion", "clientInfo", "clientCapabilities", "logLevel")), "traceparent",
-])  # fmt: skip
+PREFIXED = ("protocolVersion", "clientInfo", "clientCapabilities", "logLevel")
+meta_keys = st.sampled_from(["progressToken", "traceparent", *(f"io.modelcontextprotocol/{key}" for key in PREFIXED)])
 param_keys = st.sampled_from(["name", "uri", "arguments", "cursor", "task", "other", "io", *NESTED])
 params_objects = st.dictionaries(param_keys, any_json, max_size=6).flatmap(
     lambda params: st.dictionaries(meta_keys, any_json, max_size=5).map(lambda meta: params | {"_meta": meta})
@@ -90,7 +110,7 @@ def naive_kind(message: dict[str, Any]) -> str:
     """The kind of a message without keys that stand twice, read in the plainest way."""
     identifier, method = message.get("id"), message.get("method")
     answers = [key for key in ("result", "error") if key in message]
-    if message.get("jsonrpc") != "2.0" or ("id" in message and not (type(identifier) in (int, str))):
+    if message.get("jsonrpc") != "2.0" or ("id" in message and type(identifier) not in (int, str)):
         return "invalid"
     if "method" in message:
         if not isinstance(method, str) or answers or not isinstance(message.get("params", {}), dict):
@@ -212,8 +232,8 @@ def test_a_line_beyond_the_limit_costs_itself_only() -> None:
         assert drain(lines) == []
     lines.feed(b"x\nsecond\r\n")
     assert drain(lines) == [b"second"]
+    lines.feed(b"y" * 12)
     with pytest.raises(rpc.LineTooLongError, match="more than 10 bytes"):
-        lines.feed(b"y" * 12)
         lines.next()
 
 

@@ -14,7 +14,8 @@ enum {
     DATA_CR,
     DATA_LF,
     TRAILER, /* at the start of a trailer line */
-    TRAILER_LINE,
+    TRAILER_NAME,
+    TRAILER_VALUE,
     TRAILER_LF,
     END_LF,
     FINISHED,
@@ -74,9 +75,15 @@ static const char *take(mck_http_chunks *c, uint8_t b)
             c->state = END_LF;
             return NULL;
         }
-        c->state = TRAILER_LINE;
+        c->state = TRAILER_NAME;
         return mck_http_is_token(b) ? NULL : "a malformed trailer";
-    case TRAILER_LINE:
+    case TRAILER_NAME:
+        if (b == ':') {
+            c->state = TRAILER_VALUE;
+            return NULL;
+        }
+        return mck_http_is_token(b) ? NULL : "a malformed trailer";
+    case TRAILER_VALUE:
         if (b == '\r') {
             c->state = TRAILER_LF;
             return NULL;
