@@ -103,7 +103,7 @@ def test_a_session(run: Run, transport: str, program: str, mode: Any, version: s
     assert structured(added) == {"result": 42}
     assert added["_meta"]["io.mcpkit/usage"]["computeUnits"] > 0  # N02
     assert structured(echoed) == {"result": words}
-    assert structured(divided) == {"result": {"ok": 3}}
+    assert structured(divided) == {"result": 3}
     assert (refused["isError"], refused["content"]) == (True, [{"type": "text", "text": "division by zero"}])
     assert (trapped["isError"], trapped["_meta"]["io.mcpkit/error"]) == (True, {"kind": "trap"})
     assert (mistyped["isError"], mistyped["_meta"]["io.mcpkit/error"]) == (True, {"kind": "bad_arguments"})
@@ -125,7 +125,7 @@ def test_a_cancelled_call_stops(run: Run, transport: str, program: str, mode: An
     assert "enough" in cancelled["outcome"]["error"]["message"]
     assert cancelled["stopped"]
     assert structured(added) == {"result": 4}
-    # A legacy POST has to be answered with something, which the client then takes for a stray; elsewhere silence is due.
+    # A legacy POST has to be answered with something, which the client takes for a stray; elsewhere silence is due.
     late = [line for line in report["stray"] if not ("unknown message ID" in line and "cancelled" in line)]
     assert late == []
     if (transport, version) != ("http", NEWEST_LEGACY):
