@@ -21,7 +21,15 @@ def main() -> int:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as allowed:
         allowed.write("\n".join(GENERATED))
         allowed.flush()
-        command = [sys.executable, "-m", "mypy.stubtest", "--allowlist", allowed.name, "--ignore-unused-allowlist"]
+        command = [
+            sys.executable,
+            "-m",
+            "mypy.stubtest",
+            "--concise",
+            "--allowlist",
+            allowed.name,
+            "--ignore-unused-allowlist",
+        ]
         return subprocess.run([*command, *(f"mcpkit.core.{stub}" for stub in stubs)], check=False).returncode
 
 
