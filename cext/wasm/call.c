@@ -23,7 +23,8 @@ mck_wasm_call *mck_wasm_call_new(mck_wasm_tool *tool, const uint8_t *arguments, 
     mck_wasm_call *call = malloc(head + len);
     if (call == NULL)
         return NULL;
-    memset(call, 0, sizeof *call);
+    memset(call, 0, offsetof(mck_wasm_call, run_detail));
+    call->run_detail[0] = call->detail[0] = 0;
     call->tool = tool;
     call->engine = tool->program->engine;
     call->user = user;

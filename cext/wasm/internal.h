@@ -164,7 +164,6 @@ struct mck_wasm_call {
     int run_exit;
     uint64_t given_units;
     mck_buffer out, err; /* what the guest has written */
-    char run_detail[512];
 
     /* The owner's side: written by the one who claimed the call, before `ended`. */
     mck_wasm_call_status status;
@@ -174,10 +173,13 @@ struct mck_wasm_call {
     uint64_t ended_ns, memory_bytes;
     uint32_t slice_count;
     mck_buffer output, errors;
-    char detail[640];
 
     size_t argument_len;
     uint8_t *arguments;
+
+    /* Not cleared beforehand but for their first byte: a call that ends well leaves them alone. */
+    char run_detail[512]; /* the guest's side */
+    char detail[640];     /* the owner's side */
     wasmtime_component_val_t values[]; /* one per parameter, then the bytes of the arguments */
 };
 
