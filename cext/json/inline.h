@@ -106,14 +106,15 @@ static inline uint32_t mck_plain_run(const uint8_t *data, uint32_t pos, uint32_t
 static inline bool mck_plain_start(const uint8_t *data, uint32_t *pos, uint32_t len)
 {
 #if defined(__SSE2__)
-    if (len - *pos >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(data + *pos));
+    if (len >= 16) {
+        /* Close to the end: the last sixteen bytes, and those before `pos` are shifted out. */
+        uint32_t left = len - *pos, past = left < 16 ? 16 - left : 0;
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(data + *pos - past));
         /* Signed comparison: below 0x20 are the control characters and everything from 0x80 on. */
-        __m128i end =
-            _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
-                         _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-        uint32_t mask = (uint32_t)_mm_movemask_epi8(end);
-        *pos += mask ? mck_lowest_bit(mask) : 16;
+        __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+        __m128i sign = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, sign)) >> past;
+        *pos += mask ? mck_lowest_bit(mask) : 16 - past;
         return mask != 0;
     }
 #endif

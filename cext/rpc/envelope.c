@@ -137,6 +137,43 @@ static inline uint32_t compact_key(const mck_json_cursor *c, bool first)
     return c->len - pos >= 3 && c->data[pos] == '"' ? pos : 0;
 }
 
+/* One bracket, brace or the like, when it is the very next byte. */
+static inline bool skip_byte(mck_json_cursor *c, uint8_t byte)
+{
+    if (c->pos >= c->len || c->data[c->pos] != byte) {
+        return false;
+    }
+    c->pos++;
+    return true;
+}
+
+static inline mck_json_status enter_object(mck_json_cursor *c)
+{
+    if (c->depth < c->max_depth && skip_byte(c, '{')) {
+        c->depth++;
+        return MCK_JSON_OK;
+    }
+    return mck_json_enter_object(c);
+}
+
+static inline bool leave_object(mck_json_cursor *c)
+{
+    if (!skip_byte(c, '}')) {
+        return false;
+    }
+    c->depth--;
+    return true;
+}
+
+static inline mck_json_status peek(mck_json_cursor *c, mck_json_kind *kind)
+{
+    if (c->pos < c->len && c->data[c->pos] == '{') {
+        *kind = MCK_JSON_OBJECT;
+        return MCK_JSON_OK;
+    }
+    return mck_json_peek(c, kind);
+}
+
 static inline bool skip_text(mck_json_cursor *c, uint32_t pos, const char *text, uint32_t len)
 {
     if (c->len - pos < len || memcmp(c->data + pos, text, len) != 0) {
@@ -197,7 +234,7 @@ static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
     mck_json_status status;
     mck_json_value key;
     bool more;
-    status = mck_json_enter_object(c);
+    status = enter_object(c);
     if (status != MCK_JSON_OK) {
         return status;
     }
@@ -206,6 +243,10 @@ static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
         uint32_t flag = 0, start = compact_key(c, first);
         mck_json_value *slot = start ? compact_slot(c, start, in_meta, s->out, &flag) : NULL;
         if (!slot) {
+            if (leave_object(c)) {
+                span->end = c->pos;
+                return MCK_JSON_OK;
+            }
             if ((status = mck_json_member(c, first, &key, &more)) != MCK_JSON_OK) {
                 return status;
             }
@@ -230,7 +271,7 @@ static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
         }
         if (slot == &s->out->meta) {
             mck_json_kind kind;
-            if ((status = mck_json_peek(c, &kind)) != MCK_JSON_OK) {
+            if ((status = peek(c, &kind)) != MCK_JSON_OK) {
                 return status;
             }
             if (kind == MCK_JSON_OBJECT) {
@@ -247,9 +288,29 @@ static mck_json_status read_members(scan *s, bool in_meta, mck_span *span)
     }
 }
 
+/* A short number without sign, as nearly every client counts; anything else is read in the ordinary way. */
+static inline bool skip_small_integer(mck_json_cursor *c)
+{
+    uint32_t pos = c->pos, end = c->len - pos > 10 ? pos + 10 : c->len;
+    while (pos < end && c->data[pos] >= '0' && c->data[pos] <= '9') {
+        pos++;
+    }
+    if (pos == c->pos || pos >= end || c->data[c->pos] == '0' || (c->data[pos] != ',' && c->data[pos] != '}')) {
+        return false;
+    }
+    c->pos = pos;
+    return true;
+}
+
 static mck_json_status read_id(scan *s)
 {
     mck_json_value value;
+    uint32_t start = s->cursor.pos;
+    if (skip_small_integer(&s->cursor)) {
+        s->out->id_kind = MCK_RPC_ID_INTEGER;
+        s->out->id = (mck_span){start, s->cursor.pos};
+        return MCK_JSON_OK;
+    }
     mck_json_status status = mck_json_read(&s->cursor, &value);
     if (status != MCK_JSON_OK) {
         return status;
@@ -308,7 +369,7 @@ static mck_json_status read_params(scan *s)
 {
     mck_json_kind kind;
     mck_json_value value;
-    mck_json_status status = mck_json_peek(&s->cursor, &kind);
+    mck_json_status status = peek(&s->cursor, &kind);
     if (status != MCK_JSON_OK) {
         return status;
     }
@@ -335,12 +396,15 @@ static mck_json_status read_top(scan *s)
 {
     mck_json_cursor *c = &s->cursor;
     mck_json_value key;
-    mck_json_status status = mck_json_enter_object(c);
+    mck_json_status status = enter_object(c);
     bool more;
     for (bool first = true; status == MCK_JSON_OK; first = false) {
         uint32_t start = compact_key(c, first);
         top_key which = start ? compact_top_key(c, start) : KEY_UNKNOWN;
         if (which == KEY_UNKNOWN) {
+            if (leave_object(c)) {
+                return MCK_JSON_OK;
+            }
             if ((status = mck_json_member(c, first, &key, &more)) != MCK_JSON_OK || !more) {
                 return status;
             }
@@ -403,15 +467,26 @@ static void judge(scan *s, uint32_t start)
                                               : MCK_RPC_REQUEST;
 }
 
+/* In pieces that compilers turn into plain stores: for the whole they take a string instruction that costs a tenth of the scan. */
+static inline void clear(mck_rpc_envelope *out)
+{
+    uint8_t *p = (uint8_t *)out;
+    size_t left = sizeof *out;
+    for (; left >= 64; left -= 64, p += 64) {
+        memset(p, 0, 64);
+    }
+    memset(p, 0, left);
+}
+
 mck_rpc_status mck_rpc_scan(const uint8_t *data, size_t len, const mck_rpc_options *options, mck_rpc_envelope *out)
 {
     scan s = {.out = out};
     mck_json_kind kind = MCK_JSON_NULL;
     uint32_t start = 0;
-    memset(out, 0, sizeof *out);
+    clear(out);
     mck_json_status status = mck_json_open(&s.cursor, data, len, options->max_depth, options->kernels);
     if (status == MCK_JSON_OK) {
-        status = mck_json_peek(&s.cursor, &kind);
+        status = peek(&s.cursor, &kind);
         start = s.cursor.pos;
     }
     if (status == MCK_JSON_OK) {

@@ -68,11 +68,12 @@ const mck_json_kernels *mck_json_pick(uint32_t mask);
 
 typedef struct {
     const uint8_t *data;
+    /* `pos` changes all the time: next to `depth` compilers would update both at once, and stall on every step. */
+    uint32_t pos; /* next byte to read; after an error, where it was found */
     uint32_t len;
-    uint32_t pos;   /* next byte to read; after an error, where it was found */
+    const mck_json_kernels *kernels;
     uint32_t depth; /* arrays and objects that are open */
     uint32_t max_depth;
-    const mck_json_kernels *kernels;
 } mck_json_cursor;
 
 /* Start at the first byte of `data`, which must outlive the cursor. `kernels` may be NULL for the portable ones. */
