@@ -175,6 +175,7 @@ cdef extern from "mcpkit/wasm.h" nogil:
 
 cdef class Engine:
     cdef mck_wasm_engine *ptr
+    cdef set started
     cdef mck_wasm_engine *open(self) except NULL
 
 cdef class Program:

@@ -7,7 +7,6 @@ The owner of an engine uses it from one thread at a time (the server's event loo
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -113,6 +112,7 @@ cdef class Engine:
         config.slice_ticks = slice_ticks
         config.parallel_compilation = parallel_compilation
         check(mck_wasm_engine_new(&config, &self.ptr, &error), &error)
+        self.started = set()  # calls of Tool.start in flight: the core only has pointers to them
 
     def __dealloc__(self):
         mck_wasm_engine_delete(self.ptr)
@@ -125,9 +125,14 @@ cdef class Engine:
     def close(self):
         """Cancel what runs and end the threads (bounded: threads stuck in the host are left behind). Again: nothing."""
         cdef mck_wasm_engine *engine = self.ptr
+        cdef Call call
         self.ptr = NULL
         with nogil:
             mck_wasm_engine_delete(engine)
+        for call in self.started:
+            if mck_wasm_call_wait(call.ptr, 0):
+                finish(call)
+        self.started.clear()
 
     @property
     def closed(self):
@@ -194,7 +199,7 @@ cdef class Engine:
             return None
         call = <Call>mck_wasm_call_user(ended)
         finish(call)
-        Py_DECREF(call)
+        self.started.discard(call)
         return call
 
     def stats(self):
@@ -348,7 +353,7 @@ cdef class Tool:
         if mck_wasm_call_start(call.ptr):
             finish(call)
         else:
-            Py_INCREF(call)  # the engine's, given back by next_done
+            self.program.engine.started.add(call)
         return call
 
 
