@@ -186,12 +186,12 @@ async def test_meta_of_the_callers_own(shop: Workshop, transport: str, mode: str
     """Tracing fields, strangers' keys and a progress token change nothing in the answer."""
     seen: list[float] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        seen.append(done)
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(progress)
 
     meta: Any = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "com.example/tag": ["x", {}]}
     async with client(shop, transport, mode) as peer:
-        result = await peer.call_tool("add", {"a": 1, "b": 1}, meta=meta, progress_callback=progress)
+        result = await peer.call_tool("add", {"a": 1, "b": 1}, meta=meta, progress_callback=on_progress)
         assert structured(result) == {"result": 2}
         assert (await peer.list_tools(meta=meta)).tools[0].name == "add"
     assert seen == sorted(set(seen))

@@ -47,7 +47,7 @@ def run(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Run:
         else:
             task |= {"command": shop.command, "env": shop.env}
         argument = json.dumps({**task, "steps": steps})
-        command = [found.program, folder / program, argument]
+        command = [found.program, str(folder / program), argument]
         ended = subprocess.run(command, env=found.env, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stderr
         report: dict[str, Any] = json.loads(ended.stdout)
