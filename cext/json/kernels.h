@@ -7,7 +7,6 @@
 extern const mck_json_kernels mck_json_kernels_portable;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const mck_json_kernels mck_json_kernels_avx2;
-extern const mck_json_kernels mck_json_kernels_avx512;
 #elif defined(__aarch64__) || defined(_M_ARM64) || defined(__arm__)
 /* A 32-bit machine's object is empty when its compiler was not told of NEON: then nothing but the portable table is used. */
 #define MCK_JSON_HAVE_NEON_FILE 1

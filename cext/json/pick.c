@@ -5,9 +5,6 @@
 const mck_json_kernels *mck_json_pick(uint32_t mask)
 {
 #if defined(__x86_64__) || defined(_M_X64)
-    if (mask & MCK_CPU_AVX512) {
-        return &mck_json_kernels_avx512;
-    }
     if (mask & MCK_CPU_AVX2) {
         return &mck_json_kernels_avx2;
     }

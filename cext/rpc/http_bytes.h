@@ -7,11 +7,17 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Letters, digits and the signs of a token, one bit for each of the 128 ASCII codes. */
+/* Letters, digits and the signs of a token; nothing from 0x80 on is one. */
+static const uint8_t mck_http_token[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x00 */
+    0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, /* 0x20 */
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, /* 0x40 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, /* 0x60 */
+};
+
 static inline bool mck_http_is_token(uint8_t b)
 {
-    static const uint32_t bits[4] = {0, 0x03ff6cfau, 0xc7fffffeu, 0x57ffffffu};
-    return b < 0x80 && (bits[b >> 5] >> (b & 31) & 1u);
+    return mck_http_token[b];
 }
 
 static inline bool mck_http_is_space(uint8_t b)

@@ -28,17 +28,18 @@ static inline uint32_t length(mck_span s)
 
 static mck_http_method method_of(const uint8_t *name, uint32_t len)
 {
-    static const struct {
-        const char *name;
-        mck_http_method method;
-    } known[] = {{"POST", MCK_HTTP_POST},    {"GET", MCK_HTTP_GET},         {"HEAD", MCK_HTTP_HEAD},
-                 {"PUT", MCK_HTTP_PUT},      {"OPTIONS", MCK_HTTP_OPTIONS}, {"PATCH", MCK_HTTP_PATCH},
-                 {"DELETE", MCK_HTTP_DELETE}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strlen(known[i].name) == len && memcmp(known[i].name, name, len) == 0) {
-            return known[i].method;
-        }
+#define METHOD(word, method)                                                                                           \
+    if (len == sizeof(word) - 1 && memcmp(name, word, sizeof(word) - 1) == 0) {                                        \
+        return method;                                                                                                 \
     }
+    METHOD("POST", MCK_HTTP_POST)
+    METHOD("GET", MCK_HTTP_GET)
+    METHOD("HEAD", MCK_HTTP_HEAD)
+    METHOD("PUT", MCK_HTTP_PUT)
+    METHOD("DELETE", MCK_HTTP_DELETE)
+    METHOD("OPTIONS", MCK_HTTP_OPTIONS)
+    METHOD("PATCH", MCK_HTTP_PATCH)
+#undef METHOD
     return MCK_HTTP_OTHER_METHOD;
 }
 
@@ -254,7 +255,7 @@ static bool good_host(const uint8_t *host, uint32_t len)
 static void read_connection(const uint8_t *data, mck_http_head *h)
 {
     bool close = false, keep = false, upgrade = false;
-    for (uint32_t i = 0; i < h->field_count; i++) {
+    for (uint32_t i = 0; h->seen[MCK_HTTP_F_CONNECTION] && i < h->field_count; i++) {
         mck_http_field f = h->fields[i];
         if (!MCK_HTTP_SAME(data + f.name.start, length(f.name), "connection")) {
             continue;
