@@ -32,7 +32,7 @@ ROOMS = {
     "digest": ["digest", "cpu"],
     "meter": ["meter"],
     "wasm": ["wasm", "meter", "json", "buffer", "cpu"],
-    "serve": ["serve", "wasm", "meter", "rpc", "json", "buffer", "cpu"],
+    "serve": ["serve", "wasm", "meter", "rpc", "json", "digest", "buffer", "cpu"],
 }
 LIBRARIES = {"wasm": ["dl", "pthread"], "serve": ["dl", "pthread"]}
 

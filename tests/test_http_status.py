@@ -137,11 +137,24 @@ def test_a_refusal_names_the_request_where_it_can(server: HttpServer) -> None:
     assert server.ask(b"{", {}).json["id"] is None
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "HEAD", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS", "BREW"])
 def test_methods_that_are_not_served(server: HttpServer, method: str) -> None:
-    for headers, allow in (({}, "POST, DELETE"), ({"MCP-Protocol-Version": MODERN}, "POST")):
+    for headers, allow in (({}, "GET, POST, DELETE"), ({"MCP-Protocol-Version": MODERN}, "POST")):
         answer = server.ask(b"", headers, method=method)
         assert (answer.status, answer.headers["allow"]) == (405, allow)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_modern_endpoint_takes_post_alone(server: HttpServer, method: str) -> None:
+    answer = server.ask(b"", {"MCP-Protocol-Version": MODERN}, method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+def test_get_needs_a_session_and_the_right_accept(server: HttpServer) -> None:
+    assert server.ask(b"", {"Accept": "application/json"}, method="GET").status == 406
+    assert server.ask(b"", method="GET").status == 400
+    assert server.ask(b"", {"Mcp-Session-Id": "0" * 32}, method="GET").status == 404
+    assert server.ask(b"", {"Mcp-Session-Id": server.session()}, method="GET").status == 405
 
 
 # --- framing ---

@@ -45,8 +45,8 @@ void answer_error(mck_buffer *out, const uint8_t *id, size_t id_len, int code, c
     ADD(out, "}}");
 }
 
-uint16_t answer_call(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info, const uint8_t *id,
-                     size_t id_len)
+uint16_t answer_call(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info,
+                     const uint8_t *id, size_t id_len)
 {
     int code = 0;
     const char *message = NULL;
@@ -104,15 +104,15 @@ static void refresh_date(mck_serve_server *server)
         return;
     struct tm tm;
     gmtime_r(&now.tv_sec, &tm);
-    snprintf(server->date, sizeof server->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100,
-             months + 3 * tm.tm_mon, (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-             (unsigned)tm.tm_sec % 100);
+    snprintf(server->date, sizeof server->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * tm.tm_wday,
+             (unsigned)tm.tm_mday % 100, months + 3 * tm.tm_mon, (unsigned)(tm.tm_year + 1900) % 10000,
+             (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
     server->date_second = now.tv_sec;
 }
 
 #define LENGTH_DIGITS 10
 
-size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields)
+static void open_head(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields)
 {
     refresh_date(server);
     ADD(out, "HTTP/1.1 ");
@@ -127,12 +127,26 @@ size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, boo
         ADD(out, "\r\n");
         mck_buffer_text(out, extra_fields);
     }
-    /* The length is known only when the body has been written: room for it, filled from the right by http_close. White space
-     * before a field's value means nothing. */
+}
+
+size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields)
+{
+    open_head(server, out, status, close, extra_fields);
     if (status != 202)
         ADD(out, "\r\ncontent-type: application/json");
+    /* The length is known only when the body has been written: room for it, filled from the right by http_close. White space
+     * before a field's value means nothing. */
     ADD(out, "\r\ncontent-length:          0\r\n\r\n");
     return out->len;
+}
+
+void http_open_stream(mck_serve_server *server, mck_buffer *out, bool close, const char *extra_fields)
+{
+    open_head(server, out, 200, close, extra_fields);
+    ADD(out, "\r\ncontent-type: text/event-stream\r\ncache-control: no-cache, no-transform\r\nx-accel-buffering: no");
+    if (!close)
+        ADD(out, "\r\ntransfer-encoding: chunked");
+    ADD(out, "\r\n\r\n");
 }
 
 void http_close(mck_buffer *out, size_t mark)

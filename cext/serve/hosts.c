@@ -32,10 +32,12 @@ static size_t host_part(const uint8_t *text, size_t len)
 
 static bool entry_matches(const char *entry, const uint8_t *host, size_t len)
 {
-    size_t entry_len = strlen(entry), name = host_part(host, len), entry_name = host_part((const uint8_t *)entry, entry_len);
+    size_t entry_len = strlen(entry), name = host_part(host, len),
+           entry_name = host_part((const uint8_t *)entry, entry_len);
     if (entry_len == 1 && entry[0] == '*')
         return true;
-    if (entry_name != entry_len && (entry_len - entry_name != len - name || memcmp(entry + entry_name, host + name, len - name) != 0))
+    if (entry_name != entry_len &&
+        (entry_len - entry_name != len - name || memcmp(entry + entry_name, host + name, len - name) != 0))
         return false;
     if (entry_name > 2 && entry[0] == '*' && entry[1] == '.')
         return name > entry_name - 1 && same_folded(host + name - (entry_name - 1), entry + 1, entry_name - 1);
@@ -57,7 +59,9 @@ bool origin_allowed(const mck_serve_server *server, const uint8_t *origin, size_
         if (strcmp(entry, "*") == 0 || (strlen(entry) == len && same_folded(origin, entry, len)))
             return true;
     }
-    size_t scheme = len > 7 && memcmp(origin, "http://", 7) == 0 ? 7 : len > 8 && memcmp(origin, "https://", 8) == 0 ? 8 : 0;
+    size_t scheme = len > 7 && memcmp(origin, "http://", 7) == 0    ? 7
+                    : len > 8 && memcmp(origin, "https://", 8) == 0 ? 8
+                                                                    : 0;
     return scheme && host_allowed(server, origin + scheme, len - scheme);
 }
 
@@ -69,7 +73,8 @@ bool ladder_admit(const mck_serve_server *server, const mck_http_head *head, con
     if (head->seen[MCK_HTTP_F_HOST] && !host_allowed(server, bytes + host.start, host.end - host.start))
         fault = "this Host is not served here (see --allowed-host)";
     else if (head->seen[MCK_HTTP_F_ORIGIN] &&
-             (head->seen[MCK_HTTP_F_ORIGIN] > 1 || !origin_allowed(server, bytes + origin.start, origin.end - origin.start))) {
+             (head->seen[MCK_HTTP_F_ORIGIN] > 1 ||
+              !origin_allowed(server, bytes + origin.start, origin.end - origin.start))) {
         v->status = 403;
         fault = "this Origin may not use the server (see --allowed-origin)";
     }

@@ -21,12 +21,16 @@ struct mck_serve_conn {
     mck_buffer in, out;
     mck_http_head head;
     mck_http_chunks chunks;
-    size_t body_at;            /* offset of the body from pos */
-    bool continued;            /* "100 Continue" was sent */
+    size_t body_at, body_len, raw_len; /* of a whole request, from pos */
+    bool whole;                        /* … which is there, waiting for its credential to be known */
+    bool continued;                    /* "100 Continue" was sent */
     bool keep_alive;
+    bool streaming;           /* the answer is a stream of events that has begun */
+    uint32_t peer, principal; /* of the connection by certificate; of the request */
     pending *call;
     /* The question on the table. */
     mck_serve_question question;
+    mck_buffer id; /* its id, when the answer comes later */
     char session[SESSION_ID_LEN + 1];
     bool initializing;
 };
@@ -62,6 +66,7 @@ void mck_serve_conn_delete(mck_serve_conn *c)
     c->server->stats.connections--;
     mck_buffer_free(&c->in);
     mck_buffer_free(&c->out);
+    mck_buffer_free(&c->id);
     free(c);
 }
 
@@ -121,7 +126,8 @@ static void next_request(mck_serve_conn *c)
     c->state = READING_HEAD;
     c->since_ns = c->now_ns;
     c->head.scanned = 0;
-    c->continued = false;
+    c->continued = c->streaming = c->whole = false;
+    c->principal = c->peer;
 }
 
 static mck_serve_event after_answer(mck_serve_conn *c)
@@ -142,7 +148,8 @@ static void write_refusal(mck_serve_conn *c, const verdict *v, const uint8_t *id
     }
 }
 
-static void write_call(mck_serve_conn *c, const mck_wasm_call *call, mck_serve_era era, const uint8_t *id, size_t id_len)
+static void write_call(mck_serve_conn *c, const mck_wasm_call *call, mck_serve_era era, const uint8_t *id,
+                       size_t id_len)
 {
     bool busy = mck_wasm_call_result(call) == MCK_WASM_CALL_BUSY;
     size_t mark = http_open(c->server, &c->out, busy ? 503 : 200, !c->keep_alive, busy ? "retry-after: 1" : NULL);
@@ -152,12 +159,9 @@ static void write_call(mck_serve_conn *c, const mck_wasm_call *call, mck_serve_e
 
 static mck_serve_event start_call(mck_serve_conn *c, const verdict *v, const mck_rpc_envelope *e, const uint8_t *body)
 {
-    static const uint8_t none[] = "{}";
     const uint8_t *id = body + e->id.start;
-    size_t id_len = e->id.end - e->id.start;
-    bool given = (e->flags & MCK_RPC_HAS_ARGUMENTS) != 0;
-    const uint8_t *arguments = given ? body + e->arguments.span.start : none;
-    size_t len = given ? e->arguments.span.end - e->arguments.span.start : 2;
+    size_t id_len = e->id.end - e->id.start, len;
+    const uint8_t *arguments = call_arguments(e, body, &len);
     c->server->stats.calls++;
     mck_wasm_call *call = mck_wasm_call_new(v->tool, arguments, len, NULL);
     if (call && mck_wasm_call_start(call)) {
@@ -177,69 +181,78 @@ static mck_serve_event start_call(mck_serve_conn *c, const verdict *v, const mck
     return MCK_SERVE_IDLE;
 }
 
-static mck_serve_event ask(mck_serve_conn *c, const verdict *v, const mck_rpc_envelope *e, const uint8_t *body, size_t len)
+static mck_serve_event table_question(mck_serve_conn *c, const uint8_t *head_bytes)
 {
-    mck_serve_question *q = &c->question;
-    memset(q, 0, sizeof *q);
-    q->era = v->era;
-    q->revision = v->revision;
-    if (c->head.method == MCK_HTTP_DELETE)
-        q->end_session = true;
-    else {
-        q->id = body + e->id.start;
-        q->id_len = e->id.end - e->id.start;
-        if (e->kind != MCK_RPC_RESPONSE) {
-            q->method = body + e->method_name.span.start;
-            q->method_len = e->method_name.span.end - e->method_name.span.start;
-        }
-        if (e->flags & MCK_RPC_HAS_PARAMS) {
-            q->params = body + e->params.start;
-            q->params_len = e->params.end - e->params.start;
-        }
-        q->message = body;
-        q->message_len = len;
-    }
-    c->session[0] = 0;
-    if (v->session) {
-        memcpy(c->session, v->session->id, sizeof c->session);
-        q->session = c->session;
-    }
-    c->initializing = e->method == MCK_RPC_M_INITIALIZE;
+    c->question.principal = c->principal;
+    c->question.head = &c->head;
+    c->question.head_bytes = head_bytes;
     c->server->stats.asked++;
     c->state = WAITING_REPLY;
     return MCK_SERVE_ASK;
 }
 
-/* One whole request for the MCP path. c->pos is moved past it. */
-static mck_serve_event serve(mck_serve_conn *c, const uint8_t *body, size_t body_len, size_t raw_len)
+static mck_serve_event ask(mck_serve_conn *c, const verdict *v, const mck_rpc_envelope *e, const request *r)
+{
+    question_fill(&c->question, v, e, r->body, r->body_len);
+    c->session[0] = 0;
+    if (v->session) {
+        memcpy(c->session, v->session->id, sizeof c->session);
+        c->question.session = c->session;
+    }
+    c->initializing = e->method == MCK_RPC_M_INITIALIZE;
+    return table_question(c, r->head_bytes);
+}
+
+/* Is it known who sends this request? */
+static bool authorized(mck_serve_conn *c)
+{
+    mck_serve_server *s = c->server;
+    if (!s->authorize || c->principal)
+        return true;
+    mck_span field = c->head.known[MCK_HTTP_F_AUTHORIZATION];
+    if (c->head.seen[MCK_HTTP_F_AUTHORIZATION] == 1)
+        c->principal =
+            credentials_find(s->credentials, c->base + c->pos + field.start, field.end - field.start, c->now_ns);
+    return c->principal != 0;
+}
+
+/* One whole request for the MCP path, at pos. */
+static mck_serve_event serve(mck_serve_conn *c)
 {
     mck_serve_server *s = c->server;
     mck_rpc_envelope e;
     verdict v;
-    request r = {.head = &c->head, .head_bytes = c->base + c->pos, .body = body, .body_len = body_len, .now_ns = c->now_ns};
+    const uint8_t *start = c->base + c->pos;
+    request r = {.head = &c->head,
+                 .head_bytes = start,
+                 .body = start + c->body_at,
+                 .body_len = c->body_len,
+                 .now_ns = c->now_ns};
+    if (!authorized(c)) {
+        c->whole = true;
+        memset(&c->question, 0, sizeof c->question);
+        c->question.kind = MCK_SERVE_Q_AUTHORIZE;
+        return table_question(c, start);
+    }
+    r.principal = c->principal;
     s->stats.requests++;
     ladder_climb(s, &r, &e, &v);
-    c->pos += raw_len;
-    const uint8_t *id = body + e.id.start;
+    c->whole = false;
+    c->pos += c->raw_len;
+    const uint8_t *id = r.body + e.id.start;
     size_t id_len = e.id.end - e.id.start, mark;
     switch (v.kind) {
-    case VERDICT_CALL:
-        return start_call(c, &v, &e, body);
+    case VERDICT_CALL: return start_call(c, &v, &e, r.body);
     case VERDICT_FIXED:
         mark = http_open(s, &c->out, 200, !c->keep_alive, NULL);
         answer_result(&c->out, id, id_len, v.fixed->data, v.fixed->len);
         http_close(&c->out, mark);
         return after_answer(c);
-    case VERDICT_ACCEPT:
-        http_open(s, &c->out, 202, !c->keep_alive, NULL);
-        return after_answer(c);
-    case VERDICT_REFUSE:
-        write_refusal(c, &v, id, id_len);
-        return after_answer(c);
-    case VERDICT_ASK:
-        break;
+    case VERDICT_ACCEPT: http_open(s, &c->out, 202, !c->keep_alive, NULL); return after_answer(c);
+    case VERDICT_REFUSE: write_refusal(c, &v, id, id_len); return after_answer(c);
+    case VERDICT_ASK: break;
     }
-    return ask(c, &v, &e, body, body_len);
+    return ask(c, &v, &e, &r);
 }
 
 /* A head has been read. Decide whose request it is. */
@@ -292,6 +305,32 @@ static mck_serve_event want_body(mck_serve_conn *c)
     return MCK_SERVE_IDLE;
 }
 
+/* Has the body arrived? If not, *event says what to do. */
+static bool body_is_whole(mck_serve_conn *c, mck_serve_event *event)
+{
+    size_t room = c->len - c->pos - c->body_at;
+    if (!c->head.chunked) {
+        c->body_len = (size_t)c->head.content_length;
+        c->raw_len = c->body_at + c->body_len;
+        if (room >= c->body_len)
+            return true;
+        *event = want_body(c);
+        return false;
+    }
+    if (!own_bytes(c)) {
+        *event = refuse_framing(c, 503, "out of memory");
+        return false;
+    }
+    mck_http_progress p = mck_http_chunks_feed(&c->chunks, c->in.data + c->pos + c->body_at, room, &c->server->http);
+    if (p == MCK_HTTP_DONE) {
+        c->body_len = (size_t)c->chunks.body_len;
+        c->raw_len = c->body_at + (size_t)c->chunks.consumed;
+        return true;
+    }
+    *event = p == MCK_HTTP_REFUSED ? refuse_framing(c, c->chunks.status, c->chunks.reason) : want_body(c);
+    return false;
+}
+
 /* Work through what is there. */
 static mck_serve_event run(mck_serve_conn *c)
 {
@@ -311,23 +350,9 @@ static mck_serve_event run(mck_serve_conn *c)
         }
         if (c->state != READING_BODY)
             return MCK_SERVE_IDLE;
-        size_t room = have - c->body_at;
-        if (c->head.chunked) {
-            if (!own_bytes(c))
-                return refuse_framing(c, 503, "out of memory");
-            uint8_t *body = c->in.data + c->pos + c->body_at;
-            mck_http_progress p = mck_http_chunks_feed(&c->chunks, body, room, &c->server->http);
-            if (p == MCK_HTTP_REFUSED)
-                return refuse_framing(c, c->chunks.status, c->chunks.reason);
-            if (p == MCK_HTTP_MORE)
-                return want_body(c);
-            event = serve(c, body, (size_t)c->chunks.body_len, c->body_at + (size_t)c->chunks.consumed);
-        } else {
-            if (room < c->head.content_length)
-                return want_body(c);
-            event = serve(c, c->base + c->pos + c->body_at, (size_t)c->head.content_length,
-                          c->body_at + (size_t)c->head.content_length);
-        }
+        if (!c->whole && !body_is_whole(c, &event))
+            return event;
+        event = serve(c);
         if (event != MCK_SERVE_IDLE || c->state != READING_HEAD)
             return event;
     }
@@ -369,60 +394,163 @@ void mck_serve_conn_settle(mck_serve_conn *c)
     c->len = c->pos = 0;
 }
 
-mck_serve_event mck_serve_conn_reply(mck_serve_conn *c, const mck_serve_reply *reply)
+static mck_serve_event go_on(mck_serve_conn *c)
+{
+    if (!c->base && c->in.len) {
+        c->base = c->in.data;
+        c->len = c->in.len;
+        c->pos = 0;
+    }
+    return run(c);
+}
+
+static mck_serve_event answered(mck_serve_conn *c)
+{
+    mck_serve_event event = after_answer(c);
+    return event == MCK_SERVE_IDLE ? go_on(c) : event;
+}
+
+void mck_serve_conn_identify(mck_serve_conn *c, uint32_t principal)
+{
+    c->peer = c->principal = principal;
+}
+
+mck_serve_event mck_serve_conn_authorized(mck_serve_conn *c, uint32_t principal, uint64_t until_ns)
 {
     mck_serve_server *s = c->server;
-    const mck_serve_question *q = &c->question;
-    char field[64] = "mcp-session-id: ";
-    const char *extra = NULL;
-    if (reply->cancel)
-        pending_cancel(s, c->session, reply->cancel, reply->cancel_len);
-    if (q->end_session) {
-        session *ended = sessions_find(&s->sessions, (const uint8_t *)c->session, SESSION_ID_LEN, c->now_ns);
-        if (ended)
-            sessions_close(&s->sessions, ended);
-    } else if (c->initializing && reply->new_session >= 0 && reply->kind == MCK_SERVE_RESULT) {
-        session *opened = sessions_open(&s->sessions, (unsigned)reply->new_session, c->now_ns);
-        if (!opened)
-            return refuse_framing(c, 503, "no session can be opened now");
-        memcpy(field + 16, opened->id, sizeof opened->id);
-        extra = field;
+    if (!c->base) {
+        c->base = c->in.data;
+        c->len = c->in.len;
+        c->pos = 0;
     }
+    mck_span field = c->head.known[MCK_HTTP_F_AUTHORIZATION];
+    if (!s->credentials)
+        s->credentials = calloc(CREDENTIAL_SLOTS, sizeof *s->credentials);
+    if (s->credentials && until_ns && c->head.seen[MCK_HTTP_F_AUTHORIZATION] == 1)
+        credentials_add(s->credentials, c->base + c->pos + field.start, field.end - field.start, principal, until_ns);
+    c->principal = principal;
+    c->state = READING_BODY;
+    return run(c);
+}
+
+/* Headers of an answer: the owner's own and that of a session just opened. */
+static bool open_session(mck_serve_conn *c, const mck_serve_reply *reply, mck_buffer *fields)
+{
+    session *opened = sessions_open(&c->server->sessions, (unsigned)reply->new_session, c->principal, c->now_ns);
+    if (!opened)
+        return false;
+    if (fields->len)
+        ADD(fields, "\r\n");
+    ADD(fields, "mcp-session-id: ");
+    mck_buffer_text(fields, opened->id);
+    return true;
+}
+
+/* A question about a request that is still whole and waiting is answered by refusing the request: it is passed over. */
+static void pass_over(mck_serve_conn *c)
+{
+    if (!c->whole)
+        return;
+    if (!c->base) {
+        c->base = c->in.data;
+        c->len = c->in.len;
+        c->pos = 0;
+    }
+    c->pos += c->raw_len;
+}
+
+static void write_reply(mck_serve_conn *c, const mck_serve_reply *reply, const char *fields)
+{
+    const mck_serve_question *q = &c->question;
     uint16_t status = reply->status ? reply->status : reply->kind == MCK_SERVE_ACCEPTED ? 202 : 200;
-    size_t mark = http_open(s, &c->out, status, !c->keep_alive, extra);
+    size_t mark = http_open(c->server, &c->out, status, !c->keep_alive, fields);
     if (reply->kind == MCK_SERVE_RESULT)
         answer_result(&c->out, q->id, q->id_len, reply->payload, reply->payload_len);
     else if (reply->kind == MCK_SERVE_ERROR)
         answer_error_object(&c->out, q->id, q->id_len, reply->payload, reply->payload_len);
+    else
+        mck_buffer_add(&c->out, reply->payload, reply->payload_len);
     http_close(&c->out, mark);
-    mck_serve_event event = after_answer(c);
-    return event == MCK_SERVE_IDLE ? run(c) : event;
 }
 
-mck_serve_conn *mck_serve_server_drain(mck_serve_server *server, mck_serve_event *event)
+mck_serve_event mck_serve_conn_reply(mck_serve_conn *c, const mck_serve_reply *reply)
 {
-    mck_wasm_call *call;
-    while ((call = mck_wasm_engine_next_done(server->engine))) {
-        pending *p = mck_wasm_call_user(call);
-        mck_serve_conn *c = p->conn;
-        if (c) {
-            c->call = NULL;
-            write_call(c, call, p->era, p->id, p->id_len);
-        }
-        pending_delete(server, p);
-        mck_wasm_call_delete(call);
-        if (!c)
-            continue;
-        *event = after_answer(c);
-        if (*event == MCK_SERVE_IDLE && c->in.len) {
-            c->base = c->in.data;
-            c->len = c->in.len;
-            c->pos = 0;
-            *event = run(c);
-        }
-        return c;
+    mck_serve_server *s = c->server;
+    mck_serve_question *q = &c->question;
+    if (c->state != WAITING_REPLY)
+        return MCK_SERVE_IDLE;
+    if (reply->cancel)
+        pending_cancel(s, c->session, NULL, reply->cancel, reply->cancel_len);
+    if (reply->kind == MCK_SERVE_LATER) {
+        /* The request's bytes may go: keep what the answer needs. */
+        c->id.len = 0;
+        mck_buffer_add(&c->id, q->id, q->id_len);
+        q->id = c->id.data;
+        return MCK_SERVE_IDLE;
     }
-    return NULL;
+    if (q->kind == MCK_SERVE_Q_END) {
+        session *ended =
+            sessions_find(&s->sessions, (const uint8_t *)c->session, SESSION_ID_LEN, c->principal, c->now_ns);
+        if (ended)
+            sessions_close(&s->sessions, ended);
+    }
+    mck_buffer fields = {0};
+    if (reply->fields)
+        mck_buffer_text(&fields, reply->fields);
+    bool opens = c->initializing && reply->new_session >= 0 && reply->kind == MCK_SERVE_RESULT;
+    bool failed = opens && !open_session(c, reply, &fields);
+    mck_buffer_add(&fields, "", 1);
+    failed |= fields.failed;
+    if (!failed) {
+        pass_over(c);
+        write_reply(c, reply, fields.len > 1 ? (const char *)fields.data : NULL);
+    }
+    mck_buffer_free(&fields);
+    return failed ? refuse_framing(c, 503, "out of memory") : answered(c);
+}
+
+void mck_serve_conn_stream(mck_serve_conn *c, const uint8_t *text, size_t len)
+{
+    if (c->state != WAITING_REPLY)
+        return;
+    if (!c->streaming) {
+        c->streaming = true;
+        c->keep_alive = c->keep_alive && c->head.minor >= 1;
+        http_open_stream(c->server, &c->out, !c->keep_alive, NULL);
+    }
+    if (!c->keep_alive) {
+        mck_buffer_add(&c->out, text, len);
+        return;
+    }
+    static const char digits[] = "0123456789abcdef";
+    char size[20];
+    size_t at = sizeof size;
+    for (size_t n = len; n || at == sizeof size; n /= 16)
+        size[--at] = digits[n % 16];
+    if (!len)
+        return;
+    mck_buffer_add(&c->out, size + at, sizeof size - at);
+    ADD(&c->out, "\r\n");
+    mck_buffer_add(&c->out, text, len);
+    ADD(&c->out, "\r\n");
+}
+
+mck_serve_event mck_serve_conn_stream_end(mck_serve_conn *c)
+{
+    if (c->state != WAITING_REPLY)
+        return MCK_SERVE_IDLE;
+    if (c->streaming && c->keep_alive)
+        ADD(&c->out, "0\r\n\r\n");
+    return answered(c);
+}
+
+void conn_call_ended(const pending *p, mck_serve_news *news)
+{
+    mck_serve_conn *c = p->conn;
+    c->call = NULL;
+    write_call(c, p->call, p->era, p->id, p->id_len);
+    news->conn = c;
+    news->event = answered(c);
 }
 
 mck_serve_conn *mck_serve_server_expired(mck_serve_server *server, uint64_t now_ns)

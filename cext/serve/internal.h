@@ -2,6 +2,7 @@
 #ifndef MCPKIT_SERVE_INTERNAL_H
 #define MCPKIT_SERVE_INTERNAL_H
 
+#include "mcpkit/digest.h"
 #include "mcpkit/serve.h"
 
 /* Append a string literal. */
@@ -15,6 +16,7 @@
 typedef struct session {
     char id[SESSION_ID_LEN + 1];
     unsigned revision;
+    uint32_t principal;
     uint64_t used_ns;
     struct session *older, *newer; /* by last use */
     struct session *chain;         /* same hash bucket */
@@ -30,8 +32,9 @@ typedef struct {
 bool sessions_init(session_table *t, uint32_t max, uint64_t idle_ns);
 void sessions_free(session_table *t);
 /* NULL: out of memory or of randomness. */
-session *sessions_open(session_table *t, unsigned revision, uint64_t now_ns);
-session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint64_t now_ns);
+session *sessions_open(session_table *t, unsigned revision, uint32_t principal, uint64_t now_ns);
+/* Only its own principal finds a session. */
+session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint32_t principal, uint64_t now_ns);
 void sessions_close(session_table *t, session *s);
 void sessions_expire(session_table *t, uint64_t now_ns);
 
@@ -46,21 +49,45 @@ typedef struct {
     size_t mask;
 } tool_table;
 
+/* Credentials that were found good, by digest. Bounded; an entry that is in the way is replaced. */
+#define CREDENTIAL_SLOTS 4096u
+
+typedef struct {
+    uint8_t digest[MCK_SHA256_SIZE];
+    uint32_t principal; /* 0: empty */
+    uint64_t until_ns;
+} credential;
+
+uint32_t credentials_find(const credential *table, const uint8_t *text, size_t len, uint64_t now_ns);
+void credentials_add(credential *table, const uint8_t *text, size_t len, uint32_t principal, uint64_t until_ns);
+
 bool tools_build(tool_table *t, const mck_serve_tool *tools, size_t count);
 void tools_free(tool_table *t);
-mck_wasm_tool *tools_find(const tool_table *t, const uint8_t *name, size_t len);
+const tool_slot *tools_find(const tool_table *t, const uint8_t *name, size_t len);
 
-/* A call that did not end in its first slice. `conn` is NULL for stdio and when the connection went away. */
-typedef struct pending {
-    struct pending *next, *prev;
+/* A call that did not end in its first slice, and who waits for it: a connection, a channel, the owner, or nobody any more. */
+typedef struct mck_serve_task {
+    struct mck_serve_task *next, *prev;
     mck_serve_conn *conn;
+    mck_serve_channel *channel;
+    void *user;
     mck_wasm_call *call;
     mck_serve_era era;
     char session[SESSION_ID_LEN + 1];
-    bool silenced; /* cancelled by the client over stdio: no answer */
+    bool silenced; /* cancelled by the client of a channel: no answer */
+    bool at_once;  /* ended in its first slice: not in the engine's queue */
     size_t id_len;
-    uint8_t id[];  /* raw JSON */
+    uint8_t id[]; /* raw JSON */
 } pending;
+
+struct mck_serve_channel {
+    mck_serve_server *server;
+    void *user;
+    mck_buffer out;
+    bool initialized;
+    unsigned revision;
+    mck_serve_question question;
+};
 
 struct mck_serve_server {
     mck_wasm_engine *engine;
@@ -77,45 +104,56 @@ struct mck_serve_server {
     tool_table tools;
     mck_buffer fixed[2][MCK_RPC_M_COUNT];
     pending *pendings;
-    mck_serve_conn *conns;        /* all, newest first */
-    mck_buffer scratch;           /* decoded names */
-    char date[40];                /* an HTTP date, good for date_second */
+    uint32_t at_once; /* of them, those that have ended already */
+    bool authorize;
+    credential *credentials; /* CREDENTIAL_SLOTS of them, once there is one */
+    mck_buffer news;         /* payload of the last ended task */
+    mck_serve_conn *conns;   /* all, newest first */
+    mck_buffer scratch;      /* decoded names */
+    char date[40];           /* an HTTP date, good for date_second */
     int64_t date_second;
     mck_serve_stats stats;
 };
 
-pending *pending_new(mck_serve_server *server, mck_wasm_call *call, mck_serve_era era, const uint8_t *id, size_t id_len,
-                     const char *session_id);
-void pending_delete(mck_serve_server *server, pending *p);
-/* Cancel a running request by its raw id within one session (NULL: stdio). True when there was one. */
-bool pending_cancel(mck_serve_server *server, const char *session_id, const uint8_t *id, size_t id_len);
-
 /* Where a message came from, for the ladder. */
 typedef struct {
-    const mck_http_head *head; /* NULL: stdio */
+    const mck_http_head *head; /* NULL: a channel */
     const uint8_t *head_bytes; /* what the head's spans point into */
     const uint8_t *body;
     size_t body_len;
     uint64_t now_ns;
-    bool initialized;          /* stdio: initialize has been answered */
-    unsigned revision;         /* stdio: negotiated */
+    uint32_t principal;
+    bool initialized;  /* channel: initialize has been answered */
+    unsigned revision; /* channel: negotiated */
 } request;
 
 typedef enum { VERDICT_CALL, VERDICT_FIXED, VERDICT_REFUSE, VERDICT_ASK, VERDICT_ACCEPT } verdict_kind;
 
 typedef struct {
     verdict_kind kind;
+    mck_serve_question_kind question; /* ASK: of which kind */
     mck_serve_era era;
     unsigned revision;
-    uint16_t status;          /* HTTP */
-    int code;                 /* JSON-RPC; 0: the refusal has no JSON-RPC body (405, 406, 415, 421, 403) */
-    const char *allow;        /* Allow header of a 405 */
+    uint16_t status;   /* HTTP */
+    int code;          /* JSON-RPC; 0: the refusal has no JSON-RPC body (405, 406, 415, 421, 403) */
+    const char *allow; /* Allow header of a 405 */
     char message[224];
-    char data[160];           /* JSON, or empty */
+    char data[160]; /* JSON, or empty */
     session *session;
     mck_wasm_tool *tool;
     const mck_buffer *fixed;
 } verdict;
+
+pending *pending_new(mck_serve_server *server, mck_wasm_call *call, mck_serve_era era, const uint8_t *id, size_t id_len,
+                     const char *session_id);
+void pending_delete(mck_serve_server *server, pending *p);
+/* Cancel a running request by its raw id within one session, or within one channel. */
+void pending_cancel(mck_serve_server *server, const char *session_id, const mck_serve_channel *channel,
+                    const uint8_t *id, size_t id_len);
+/* Arguments of a tools/call: the given ones or an empty object. */
+const uint8_t *call_arguments(const mck_rpc_envelope *e, const uint8_t *body, size_t *len);
+/* The question that a verdict asks; `body` is the whole message. */
+void question_fill(mck_serve_question *q, const verdict *v, const mck_rpc_envelope *e, const uint8_t *body, size_t len);
 
 /* HTTP checks that need no body: Host and Origin. False: *v says why. */
 bool ladder_admit(const mck_serve_server *server, const mck_http_head *head, const uint8_t *bytes, verdict *v);
@@ -129,11 +167,17 @@ void answer_result(mck_buffer *out, const uint8_t *id, size_t id_len, const uint
 void answer_error(mck_buffer *out, const uint8_t *id, size_t id_len, int code, const char *message, const char *data);
 void answer_error_object(mck_buffer *out, const uint8_t *id, size_t id_len, const uint8_t *error, size_t len);
 /* Whole envelope of a call's outcome; returns the HTTP status that goes with it. */
-uint16_t answer_call(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info, const uint8_t *id,
-                     size_t id_len);
+uint16_t answer_call(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info,
+                     const uint8_t *id, size_t id_len);
+
+/* Write the answer of an ended call to whoever waits for it. */
+void conn_call_ended(const pending *p, mck_serve_news *news);
+void channel_call_ended(const pending *p, mck_serve_news *news);
 
 /* HTTP answers: open a head, append the body, close it (which fills in the length). */
 size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields);
+/* The head of an answer that is a stream of events, chunked unless the connection closes at its end. */
+void http_open_stream(mck_serve_server *server, mck_buffer *out, bool close, const char *extra_fields);
 void http_close(mck_buffer *out, size_t mark);
 const char *http_phrase(uint16_t status);
 

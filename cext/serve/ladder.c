@@ -28,6 +28,12 @@ static void refuse(verdict *v, uint16_t status, int code, const char *format, ..
     va_end(args);
 }
 
+static void ask(verdict *v, mck_serve_question_kind kind)
+{
+    v->kind = VERDICT_ASK;
+    v->question = kind;
+}
+
 /* Length of at most `max` bytes of valid UTF-8 that does not cut a character in two. */
 static int shown(const uint8_t *text, size_t len, size_t max)
 {
@@ -131,21 +137,27 @@ static bool check_http(mck_serve_server *server, const request *r, verdict *v)
     const uint8_t *value = field(r, MCK_HTTP_F_MCP_PROTOCOL_VERSION, &len);
     int revision = mck_serve_revision_find(value, len);
     bool modern = h->seen[MCK_HTTP_F_MCP_PROTOCOL_VERSION] && (revision < 0 || revision == (int)REVISION_MODERN);
-    if (h->method == MCK_HTTP_DELETE && !modern) {
+    if (!modern && (h->method == MCK_HTTP_DELETE || h->method == MCK_HTTP_GET)) {
+        bool get = h->method == MCK_HTTP_GET;
+        value = field(r, MCK_HTTP_F_ACCEPT, &len);
+        if (get && !mck_http_accepts(value, len, "text/event-stream")) {
+            refuse(v, 406, E_REQUEST, "the Accept header must admit text/event-stream");
+            return false;
+        }
         value = field(r, MCK_HTTP_F_MCP_SESSION_ID, &len);
         if (!len)
-            refuse(v, 400, E_REQUEST, "no Mcp-Session-Id header: name the session to end");
-        else if (!(v->session = sessions_find(&server->sessions, value, len, r->now_ns)))
+            refuse(v, 400, E_REQUEST, "no Mcp-Session-Id header: name the session to %s", get ? "listen to" : "end");
+        else if (!(v->session = sessions_find(&server->sessions, value, len, r->principal, r->now_ns)))
             refuse(v, 404, E_REQUEST, "no such session: it has ended or never began");
         else {
-            v->kind = VERDICT_ASK;
+            ask(v, get ? MCK_SERVE_Q_STREAM : MCK_SERVE_Q_END);
             v->revision = v->session->revision;
         }
         return false;
     }
     if (h->method != MCK_HTTP_POST) {
-        v->allow = modern ? "allow: POST" : "allow: POST, DELETE";
-        refuse(v, 405, E_REQUEST, "this endpoint takes %s", modern ? "POST" : "POST and DELETE");
+        v->allow = modern ? "allow: POST" : "allow: GET, POST, DELETE";
+        refuse(v, 405, E_REQUEST, "this endpoint takes %s", modern ? "POST" : "GET, POST and DELETE");
         return false;
     }
     value = field(r, MCK_HTTP_F_ACCEPT, &len);
@@ -168,7 +180,8 @@ static bool check_http(mck_serve_server *server, const request *r, verdict *v)
 
 static bool known_level(const uint8_t *text, size_t len)
 {
-    static const char *const levels[] = {"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"};
+    static const char *const levels[] = {"debug", "info",     "notice", "warning",
+                                         "error", "critical", "alert",  "emergency"};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         if (same(text, len, (const uint8_t *)levels[i], strlen(levels[i])))
             return true;
@@ -193,7 +206,8 @@ static bool check_meta(mck_serve_server *server, const request *r, const mck_rpc
     else if (e->flags & MCK_RPC_HAS_LOG_LEVEL) {
         const uint8_t *level = text_of(&server->scratch, r->body, &e->log_level, &len);
         if (e->log_level.kind != MCK_JSON_STRING || !known_level(level, len))
-            fault = "io.modelcontextprotocol/logLevel must be one of debug, info, notice, warning, error, critical, alert, emergency";
+            fault = "io.modelcontextprotocol/logLevel must be one of debug, info, notice, warning, error, critical, "
+                    "alert, emergency";
     }
     if (fault)
         refuse(v, 400, E_PARAMS, "%s", fault);
@@ -205,16 +219,12 @@ static const mck_json_value *routed_value(const mck_rpc_envelope *e)
 {
     switch (e->method) {
     case MCK_RPC_M_TOOLS_CALL:
-    case MCK_RPC_M_PROMPTS_GET:
-        return e->flags & MCK_RPC_HAS_NAME ? &e->name : NULL;
-    case MCK_RPC_M_RESOURCES_READ:
-        return e->flags & MCK_RPC_HAS_URI ? &e->uri : NULL;
+    case MCK_RPC_M_PROMPTS_GET: return e->flags & MCK_RPC_HAS_NAME ? &e->name : NULL;
+    case MCK_RPC_M_RESOURCES_READ: return e->flags & MCK_RPC_HAS_URI ? &e->uri : NULL;
     case MCK_RPC_M_TASKS_GET:
     case MCK_RPC_M_TASKS_UPDATE:
-    case MCK_RPC_M_TASKS_CANCEL:
-        return e->flags & MCK_RPC_HAS_TASK_ID ? &e->task_id : NULL;
-    default:
-        return NULL;
+    case MCK_RPC_M_TASKS_CANCEL: return e->flags & MCK_RPC_HAS_TASK_ID ? &e->task_id : NULL;
+    default: return NULL;
     }
 }
 
@@ -271,9 +281,12 @@ static void dispatch(mck_serve_server *server, const request *r, const mck_rpc_e
         }
         size_t len;
         const uint8_t *name = text_of(&server->scratch, r->body, &e->name, &len);
-        v->tool = tools_find(&server->tools, name, len);
-        if (v->tool)
+        const tool_slot *slot = tools_find(&server->tools, name, len);
+        if (slot && slot->tool && !(e->flags & MCK_RPC_HAS_TASK)) {
             v->kind = VERDICT_CALL;
+            v->tool = slot->tool;
+        } else if (slot)
+            ask(v, MCK_SERVE_Q_REQUEST);
         else
             refuse(v, 200, E_PARAMS, "unknown tool: %.*s", shown(name, len, 128), (const char *)name);
         return;
@@ -283,7 +296,7 @@ static void dispatch(mck_serve_server *server, const request *r, const mck_rpc_e
         v->kind = VERDICT_FIXED;
         v->fixed = fixed;
     } else
-        v->kind = VERDICT_ASK;
+        ask(v, MCK_SERVE_Q_REQUEST);
 }
 
 static void climb_modern(mck_serve_server *server, const request *r, const mck_rpc_envelope *e, verdict *v)
@@ -291,7 +304,9 @@ static void climb_modern(mck_serve_server *server, const request *r, const mck_r
     v->era = MCK_SERVE_MODERN;
     v->revision = REVISION_MODERN;
     if (e->kind == MCK_RPC_NOTIFICATION) {
-        v->kind = !r->head && e->method == MCK_RPC_M_N_CANCELLED ? VERDICT_ASK : VERDICT_ACCEPT;
+        v->kind = VERDICT_ACCEPT;
+        if (!r->head && e->method == MCK_RPC_M_N_CANCELLED)
+            ask(v, MCK_SERVE_Q_NOTIFICATION);
         return;
     }
     if (e->kind == MCK_RPC_RESPONSE) {
@@ -327,7 +342,8 @@ static bool check_session(mck_serve_server *server, const request *r, const mck_
 {
     if (!r->head) {
         v->revision = r->revision;
-        if (r->initialized || e->method == MCK_RPC_M_PING || e->kind != MCK_RPC_REQUEST)
+        bool asks = e->kind == MCK_RPC_REQUEST || e->kind == MCK_RPC_BATCH;
+        if (r->initialized || e->method == MCK_RPC_M_PING || !asks)
             return true;
         refuse(v, 400, E_REQUEST, "send initialize first, or put revision 2026-07-28's _meta into the request");
         return false;
@@ -335,10 +351,13 @@ static bool check_session(mck_serve_server *server, const request *r, const mck_
     size_t len;
     const uint8_t *id = field(r, MCK_HTTP_F_MCP_SESSION_ID, &len);
     if (!r->head->seen[MCK_HTTP_F_MCP_SESSION_ID]) {
-        refuse(v, 400, E_REQUEST, "no Mcp-Session-Id header: send initialize first and repeat the header that its answer carries");
+        refuse(v, 400, E_REQUEST,
+               "no Mcp-Session-Id header: send initialize first and repeat the header that its answer carries");
         return false;
     }
-    v->session = r->head->seen[MCK_HTTP_F_MCP_SESSION_ID] == 1 ? sessions_find(&server->sessions, id, len, r->now_ns) : NULL;
+    v->session = r->head->seen[MCK_HTTP_F_MCP_SESSION_ID] == 1
+                     ? sessions_find(&server->sessions, id, len, r->principal, r->now_ns)
+                     : NULL;
     if (!v->session) {
         refuse(v, 404, E_REQUEST, "no such session: it has ended or never began; send initialize again");
         return false;
@@ -352,7 +371,7 @@ static void climb_legacy(mck_serve_server *server, const request *r, const mck_r
     v->era = MCK_SERVE_LEGACY;
     v->revision = REVISION_NEWEST_LEGACY;
     if (e->method == MCK_RPC_M_INITIALIZE && e->kind == MCK_RPC_REQUEST) {
-        v->kind = VERDICT_ASK;
+        ask(v, MCK_SERVE_Q_REQUEST);
         return;
     }
     if (!check_session(server, r, e, v))
@@ -360,7 +379,24 @@ static void climb_legacy(mck_serve_server *server, const request *r, const mck_r
     if (e->kind == MCK_RPC_REQUEST)
         dispatch(server, r, e, v);
     else
-        v->kind = e->kind == MCK_RPC_NOTIFICATION && e->method == MCK_RPC_M_N_CANCELLED ? VERDICT_ASK : VERDICT_ACCEPT;
+        ask(v, e->kind == MCK_RPC_NOTIFICATION ? MCK_SERVE_Q_NOTIFICATION : MCK_SERVE_Q_RESPONSE);
+}
+
+/* Only revision 2025-03-26 had batches. */
+static void climb_batch(mck_serve_server *server, const request *r, const mck_rpc_envelope *e, verdict *v)
+{
+    bool other = false;
+    if (r->head && r->head->seen[MCK_HTTP_F_MCP_PROTOCOL_VERSION]) {
+        size_t len;
+        const uint8_t *version = field(r, MCK_HTTP_F_MCP_PROTOCOL_VERSION, &len);
+        other = mck_serve_revision_find(version, len) != (int)REVISION_2025_03_26;
+    }
+    if (!other && !check_session(server, r, e, v))
+        return;
+    if (other || v->revision != REVISION_2025_03_26)
+        refuse(v, 400, E_REQUEST, "batches belong to revision 2025-03-26 alone: send one message at a time");
+    else
+        ask(v, MCK_SERVE_Q_BATCH);
 }
 
 void ladder_climb(mck_serve_server *server, const request *r, mck_rpc_envelope *e, verdict *v)
@@ -385,7 +421,7 @@ void ladder_climb(mck_serve_server *server, const request *r, mck_rpc_envelope *
         return;
     }
     if (e->kind == MCK_RPC_BATCH) {
-        refuse(v, 400, E_REQUEST, "batches are not accepted: send one message at a time");
+        climb_batch(server, r, e, v);
         return;
     }
     bool enveloped = (e->flags & MCK_RPC_HAS_PROTOCOL_VERSION) != 0;

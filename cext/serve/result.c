@@ -23,7 +23,8 @@ static void milliseconds(mck_buffer *out, uint64_t ns)
     mck_buffer_text(out, digits);
 }
 
-static void finish(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info, bool is_error)
+static void finish(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info,
+                   bool is_error)
 {
     mck_wasm_usage usage;
     mck_wasm_call_usage(call, &usage);
@@ -71,7 +72,8 @@ static void json_as_text(mck_buffer *out, const uint8_t *json, const mck_json_va
     mck_buffer_free(&plain);
 }
 
-static bool read_whole(const uint8_t *json, size_t len, mck_json_value *value, mck_json_status *status, uint32_t *position)
+static bool read_whole(const uint8_t *json, size_t len, mck_json_value *value, mck_json_status *status,
+                       uint32_t *position)
 {
     mck_json_cursor c;
     *status = mck_json_open(&c, json, len, MCK_JSON_DEFAULT_DEPTH, NULL);
@@ -89,8 +91,8 @@ static bool sole_member(const uint8_t *json, size_t len, const char *name, mck_j
     mck_json_cursor c;
     mck_json_value key;
     bool more = false;
-    if (mck_json_open(&c, json, len, MCK_JSON_DEFAULT_DEPTH, NULL) != MCK_JSON_OK || mck_json_enter_object(&c) != MCK_JSON_OK ||
-        mck_json_member(&c, true, &key, &more) != MCK_JSON_OK || !more ||
+    if (mck_json_open(&c, json, len, MCK_JSON_DEFAULT_DEPTH, NULL) != MCK_JSON_OK ||
+        mck_json_enter_object(&c) != MCK_JSON_OK || mck_json_member(&c, true, &key, &more) != MCK_JSON_OK || !more ||
         !mck_json_string_is(json + key.span.start, key.span.end - key.span.start, key.escaped, name, strlen(name)) ||
         mck_json_read(&c, value) != MCK_JSON_OK)
         return false;
@@ -104,6 +106,17 @@ static size_t clean_length(const uint8_t *text, size_t len)
     while (good && (text[good - 1] == '\n' || text[good - 1] == '\r' || text[good - 1] == ' '))
         good--;
     return good;
+}
+
+/* A guest's JSON may be spread over lines; a message may not. Line ends stand only between tokens there. */
+static void add_on_one_line(mck_buffer *out, const uint8_t *json, size_t len)
+{
+    uint8_t *to = mck_buffer_reserve(out, len);
+    if (!to)
+        return;
+    for (size_t i = 0; i < len; i++)
+        to[i] = json[i] == '\n' || json[i] == '\r' ? ' ' : json[i];
+    out->len += len;
 }
 
 static bool command_result(const mck_wasm_call *call, mck_buffer *out)
@@ -130,7 +143,7 @@ static bool command_result(const mck_wasm_call *call, mck_buffer *out)
             json_as_text(out, text, &value);
             if (value.kind == MCK_JSON_OBJECT) {
                 ADD(out, ",\"structuredContent\":");
-                mck_buffer_add(out, text + value.span.start, value.span.end - value.span.start);
+                add_on_one_line(out, text + value.span.start, value.span.end - value.span.start);
             }
             return false;
         }
@@ -141,7 +154,8 @@ static bool command_result(const mck_wasm_call *call, mck_buffer *out)
     else if (!len)
         snprintf(message, sizeof message, "the tool printed nothing: its standard output must be one JSON value");
     else
-        snprintf(message, sizeof message, "the tool's standard output is not one JSON value: %s at byte %u", mck_json_explain(status), position);
+        snprintf(message, sizeof message, "the tool's standard output is not one JSON value: %s at byte %u",
+                 mck_json_explain(status), position);
     mck_buffer whole = {0};
     mck_buffer_text(&whole, message);
     noise_len = clean_length(noise, noise_len);
@@ -184,14 +198,15 @@ static bool function_result(const mck_wasm_call *call, mck_buffer *out)
     return false;
 }
 
-bool mck_serve_call_result(const mck_wasm_call *call, mck_serve_era era, const char *server_info, mck_buffer *out, int *code,
-                           const char **message, uint16_t *status)
+bool mck_serve_call_result(const mck_wasm_call *call, mck_serve_era era, const char *server_info, mck_buffer *out,
+                           int *code, const char **message, uint16_t *status)
 {
     bool is_error = true;
     switch (mck_wasm_call_result(call)) {
     case MCK_WASM_CALL_OK:
     case MCK_WASM_CALL_GUEST_ERROR:
-        is_error = mck_wasm_tool_style(mck_wasm_call_tool(call)) == MCK_WASM_COMMAND ? command_result(call, out) : function_result(call, out);
+        is_error = mck_wasm_tool_style(mck_wasm_call_tool(call)) == MCK_WASM_COMMAND ? command_result(call, out)
+                                                                                     : function_result(call, out);
         break;
     case MCK_WASM_CALL_BUSY:
         *code = INTERNAL_CODE;

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const revisions[MCK_SERVE_REVISIONS] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"};
+static const char *const revisions[MCK_SERVE_REVISIONS] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25",
+                                                           "2026-07-28"};
 
 const char *mck_serve_revision_name(unsigned revision)
 {
@@ -89,13 +90,13 @@ bool tools_build(tool_table *t, const mck_serve_tool *tools, size_t count)
     return true;
 }
 
-mck_wasm_tool *tools_find(const tool_table *t, const uint8_t *name, size_t len)
+const tool_slot *tools_find(const tool_table *t, const uint8_t *name, size_t len)
 {
     if (!t->slots)
         return NULL;
     for (size_t at = hash_name(name, len) & t->mask; t->slots[at].name; at = (at + 1) & t->mask)
         if (t->slots[at].len == len && memcmp(t->slots[at].name, name, len) == 0)
-            return t->slots[at].tool;
+            return &t->slots[at];
     return NULL;
 }
 
@@ -110,7 +111,8 @@ bool mck_serve_set_tools(mck_serve_server *server, const mck_serve_tool *tools, 
     return true;
 }
 
-bool mck_serve_set_static(mck_serve_server *server, mck_serve_era era, mck_rpc_method method, const uint8_t *result, size_t len)
+bool mck_serve_set_static(mck_serve_server *server, mck_serve_era era, mck_rpc_method method, const uint8_t *result,
+                          size_t len)
 {
     mck_buffer *b = &server->fixed[era][method];
     b->len = 0;
@@ -146,6 +148,7 @@ mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
     s->rpc.kernels = NULL;
     s->read_timeout_ns = or_default(config->read_timeout_ns, 30 * second);
     s->idle_timeout_ns = or_default(config->idle_timeout_ns, 120 * second);
+    s->authorize = config->authorize;
     s->date_second = -1;
     bool ok = sessions_init(&s->sessions, (uint32_t)or_default(config->max_sessions, 10000),
                             or_default(config->session_idle_ns, 1800 * second));
@@ -172,6 +175,8 @@ void mck_serve_server_delete(mck_serve_server *server)
         for (int m = 0; m < MCK_RPC_M_COUNT; m++)
             mck_buffer_free(&server->fixed[era][m]);
     mck_buffer_free(&server->scratch);
+    mck_buffer_free(&server->news);
+    free(server->credentials);
     free_list(server->hosts, server->host_count);
     free_list(server->origins, server->origin_count);
     free(server->path);
@@ -194,7 +199,8 @@ pending *pending_new(mck_serve_server *server, mck_wasm_call *call, mck_serve_er
     p->call = call;
     p->era = era;
     p->id_len = id_len;
-    memcpy(p->id, id, id_len);
+    if (id_len)
+        memcpy(p->id, id, id_len);
     if (session_id)
         memcpy(p->session, session_id, SESSION_ID_LEN);
     p->next = server->pendings;
@@ -215,14 +221,131 @@ void pending_delete(mck_serve_server *server, pending *p)
     free(p);
 }
 
-bool pending_cancel(mck_serve_server *server, const char *session_id, const uint8_t *id, size_t id_len)
+void pending_cancel(mck_serve_server *server, const char *session_id, const mck_serve_channel *channel,
+                    const uint8_t *id, size_t id_len)
 {
     for (pending *p = server->pendings; p; p = p->next) {
-        if (p->id_len != id_len || memcmp(p->id, id, id_len) != 0 || strcmp(p->session, session_id ? session_id : "") != 0)
+        bool ours =
+            channel ? p->channel == channel : !p->channel && session_id[0] && strcmp(p->session, session_id) == 0;
+        if (!ours || p->user || p->id_len != id_len || memcmp(p->id, id, id_len) != 0)
             continue;
-        p->silenced = true;
+        p->silenced = channel != NULL;
         mck_wasm_call_cancel(p->call);
-        return true;
+        return;
+    }
+}
+
+const uint8_t *call_arguments(const mck_rpc_envelope *e, const uint8_t *body, size_t *len)
+{
+    if (!(e->flags & MCK_RPC_HAS_ARGUMENTS)) {
+        *len = 2;
+        return (const uint8_t *)"{}";
+    }
+    *len = e->arguments.span.end - e->arguments.span.start;
+    return body + e->arguments.span.start;
+}
+
+void question_fill(mck_serve_question *q, const verdict *v, const mck_rpc_envelope *e, const uint8_t *body, size_t len)
+{
+    memset(q, 0, sizeof *q);
+    q->kind = v->question;
+    q->era = v->era;
+    q->revision = v->revision;
+    if (q->kind == MCK_SERVE_Q_STREAM || q->kind == MCK_SERVE_Q_END)
+        return;
+    q->message = body;
+    q->message_len = len;
+    if (q->kind == MCK_SERVE_Q_BATCH)
+        return;
+    q->id = body + e->id.start;
+    q->id_len = e->id.end - e->id.start;
+    if (q->kind == MCK_SERVE_Q_RESPONSE)
+        return;
+    q->method = body + e->method_name.span.start;
+    q->method_len = e->method_name.span.end - e->method_name.span.start;
+    if (e->flags & MCK_RPC_HAS_PARAMS) {
+        q->params = body + e->params.start;
+        q->params_len = e->params.end - e->params.start;
+    }
+}
+
+mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
+                                   mck_serve_era era, void *user)
+{
+    mck_wasm_call *call = mck_wasm_call_new(tool, arguments, len, NULL);
+    pending *p = call ? pending_new(server, call, era, NULL, 0, NULL) : NULL;
+    if (!p) {
+        if (call)
+            mck_wasm_call_delete(call);
+        return NULL;
+    }
+    p->user = user;
+    server->stats.calls++;
+    if (mck_wasm_call_start(call)) {
+        p->at_once = true;
+        server->at_once++;
+    }
+    return p;
+}
+
+void mck_serve_task_cancel(mck_serve_task *task)
+{
+    mck_wasm_call_cancel(task->call);
+}
+
+/* The next ended call with somebody to tell, or NULL. */
+static pending *next_ended(mck_serve_server *server)
+{
+    if (server->at_once) {
+        pending *p = server->pendings;
+        while (!p->at_once)
+            p = p->next;
+        server->at_once--;
+        return p;
+    }
+    mck_wasm_call *call = mck_wasm_engine_next_done(server->engine);
+    return call ? mck_wasm_call_user(call) : NULL;
+}
+
+static void task_news(mck_serve_server *server, const pending *p, mck_serve_news *news)
+{
+    int code = 0;
+    const char *message = NULL;
+    uint16_t status = 200;
+    mck_buffer *out = &server->news;
+    out->len = 0;
+    news->task = p->user;
+    if (!mck_serve_call_result(p->call, p->era, server->server_info, out, &code, &message, &status)) {
+        news->failed = true;
+        out->len = 0;
+        ADD(out, "{\"code\":");
+        mck_buffer_i64(out, code);
+        ADD(out, ",\"message\":");
+        mck_buffer_json_string(out, message, strlen(message));
+        ADD(out, "}");
+    }
+    news->payload = out->data;
+    news->payload_len = out->len;
+}
+
+bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news)
+{
+    memset(news, 0, sizeof *news);
+    pending *p;
+    while ((p = next_ended(server))) {
+        bool told = true;
+        if (p->user)
+            task_news(server, p, news);
+        else if (p->conn)
+            conn_call_ended(p, news);
+        else if (p->channel && !p->silenced)
+            channel_call_ended(p, news);
+        else
+            told = false;
+        mck_wasm_call_delete(p->call);
+        pending_delete(server, p);
+        if (told)
+            return true;
     }
     return false;
 }

@@ -70,7 +70,7 @@ void sessions_expire(session_table *t, uint64_t now_ns)
         sessions_close(t, t->oldest);
 }
 
-session *sessions_open(session_table *t, unsigned revision, uint64_t now_ns)
+session *sessions_open(session_table *t, unsigned revision, uint32_t principal, uint64_t now_ns)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t random[SESSION_ID_LEN / 2];
@@ -87,6 +87,7 @@ session *sessions_open(session_table *t, unsigned revision, uint64_t now_ns)
         s->id[2 * i + 1] = digits[random[i] & 15];
     }
     s->revision = revision;
+    s->principal = principal;
     s->used_ns = now_ns;
     uint32_t b = bucket_of(t, s->id);
     s->chain = t->buckets[b];
@@ -96,14 +97,14 @@ session *sessions_open(session_table *t, unsigned revision, uint64_t now_ns)
     return s;
 }
 
-session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint64_t now_ns)
+session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint32_t principal, uint64_t now_ns)
 {
     if (len != SESSION_ID_LEN)
         return NULL;
     session *s = t->buckets[bucket_of(t, (const char *)id)];
     while (s && memcmp(s->id, id, SESSION_ID_LEN) != 0)
         s = s->chain;
-    if (!s)
+    if (!s || s->principal != principal)
         return NULL;
     if (now_ns - s->used_ns > t->idle_ns) {
         sessions_close(t, s);

@@ -15,12 +15,10 @@
 
 typedef struct {
     mck_serve_server *server;
+    mck_serve_channel *channel;
     int in_fd, out_fd;
     const mck_serve_stdio_hooks *hooks;
     mck_rpc_lines lines;
-    mck_buffer out;
-    bool initialized;
-    unsigned revision;
 } stdio_loop;
 
 typedef enum { GO_ON, STOP, BROKEN } outcome;
@@ -32,13 +30,14 @@ static outcome interrupted(const stdio_loop *l)
 
 static outcome flush(stdio_loop *l)
 {
-    size_t done = 0;
-    if (l->out.failed) {
+    size_t done = 0, len;
+    const uint8_t *out = mck_serve_channel_out(l->channel, &len);
+    if (!out && len) {
         errno = ENOMEM;
         return BROKEN;
     }
-    while (done < l->out.len) {
-        ssize_t n = write(l->out_fd, l->out.data + done, l->out.len - done);
+    while (done < len) {
+        ssize_t n = write(l->out_fd, out + done, len - done);
         if (n >= 0) {
             done += (size_t)n;
             continue;
@@ -51,159 +50,75 @@ static outcome flush(stdio_loop *l)
         if (errno == EINTR && interrupted(l) == STOP)
             return STOP;
     }
-    mck_buffer_reset(&l->out, FLUSH_AT);
+    mck_serve_channel_taken(l->channel);
     return GO_ON;
-}
-
-static void end_line(stdio_loop *l)
-{
-    ADD(&l->out, "\n");
 }
 
 static void drain(stdio_loop *l)
 {
-    mck_wasm_call *call;
-    while ((call = mck_wasm_engine_next_done(l->server->engine))) {
-        pending *p = mck_wasm_call_user(call);
-        if (!p->silenced) {
-            answer_call(&l->out, call, p->era, l->server->server_info, p->id, p->id_len);
-            end_line(l);
-        }
-        pending_delete(l->server, p);
-        mck_wasm_call_delete(call);
-    }
-}
-
-static void start_call(stdio_loop *l, const verdict *v, const mck_rpc_envelope *e, const uint8_t *line)
-{
-    static const uint8_t none[] = "{}";
-    const uint8_t *id = line + e->id.start;
-    size_t id_len = e->id.end - e->id.start;
-    bool given = (e->flags & MCK_RPC_HAS_ARGUMENTS) != 0;
-    const uint8_t *arguments = given ? line + e->arguments.span.start : none;
-    size_t len = given ? e->arguments.span.end - e->arguments.span.start : 2;
-    l->server->stats.calls++;
-    mck_wasm_call *call = mck_wasm_call_new(v->tool, arguments, len, NULL);
-    if (call && mck_wasm_call_start(call))
-        answer_call(&l->out, call, v->era, l->server->server_info, id, id_len);
-    else if (call && pending_new(l->server, call, v->era, id, id_len, NULL))
-        return;
-    else
-        answer_error(&l->out, id, id_len, -32603, "out of memory", NULL);
-    end_line(l);
-    if (call)
-        mck_wasm_call_delete(call);
-}
-
-static outcome ask(stdio_loop *l, const verdict *v, const mck_rpc_envelope *e, const uint8_t *line, size_t len)
-{
-    mck_serve_question q;
-    mck_serve_reply reply;
-    memset(&q, 0, sizeof q);
-    memset(&reply, 0, sizeof reply);
-    reply.new_session = -1;
-    q.era = v->era;
-    q.revision = v->revision;
-    q.id = line + e->id.start;
-    q.id_len = e->id.end - e->id.start;
-    q.method = line + e->method_name.span.start;
-    q.method_len = e->method_name.span.end - e->method_name.span.start;
-    if (e->flags & MCK_RPC_HAS_PARAMS) {
-        q.params = line + e->params.start;
-        q.params_len = e->params.end - e->params.start;
-    }
-    q.message = line;
-    q.message_len = len;
-    l->server->stats.asked++;
-    if (!l->hooks->ask(l->hooks->env, &q, &reply))
-        return STOP;
-    if (reply.cancel)
-        pending_cancel(l->server, NULL, reply.cancel, reply.cancel_len);
-    if (reply.new_session >= 0) {
-        l->initialized = true;
-        l->revision = (unsigned)reply.new_session;
-    }
-    if (reply.kind == MCK_SERVE_ACCEPTED || !q.id_len)
-        return GO_ON;
-    if (reply.kind == MCK_SERVE_RESULT)
-        answer_result(&l->out, q.id, q.id_len, reply.payload, reply.payload_len);
-    else
-        answer_error_object(&l->out, q.id, q.id_len, reply.payload, reply.payload_len);
-    end_line(l);
-    return GO_ON;
+    mck_serve_news news;
+    while (mck_serve_server_drain(l->server, &news))
+        if (news.task)
+            l->hooks->ended(l->hooks->env, &news);
 }
 
 static outcome serve_line(stdio_loop *l, const uint8_t *line, size_t len)
 {
-    mck_rpc_envelope e;
-    verdict v;
-    request r = {.body = line, .body_len = len, .initialized = l->initialized, .revision = l->revision};
-    l->server->stats.requests++;
-    ladder_climb(l->server, &r, &e, &v);
-    const uint8_t *id = line + e.id.start;
-    size_t id_len = e.id.end - e.id.start;
-    switch (v.kind) {
-    case VERDICT_CALL:
-        start_call(l, &v, &e, line);
+    if (!mck_serve_channel_message(l->channel, line, len))
         return GO_ON;
-    case VERDICT_FIXED:
-        answer_result(&l->out, id, id_len, v.fixed->data, v.fixed->len);
-        end_line(l);
-        return GO_ON;
-    case VERDICT_ACCEPT:
-        return GO_ON;
-    case VERDICT_REFUSE:
-        l->server->stats.refused++;
-        if (e.kind != MCK_RPC_NOTIFICATION && e.kind != MCK_RPC_RESPONSE) {
-            answer_error(&l->out, id, id_len, v.code, v.message, v.data);
-            end_line(l);
-        }
-        return GO_ON;
-    case VERDICT_ASK:
-        break;
-    }
-    return ask(l, &v, &e, line, len);
+    mck_serve_reply reply;
+    memset(&reply, 0, sizeof reply);
+    reply.new_session = -1;
+    if (!l->hooks->ask(l->hooks->env, mck_serve_channel_question(l->channel), &reply))
+        return STOP;
+    mck_serve_channel_reply(l->channel, &reply);
+    return GO_ON;
 }
 
 static outcome serve_lines(stdio_loop *l, bool eof)
 {
+    static const uint8_t too_long[] = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,\"message\":\"the "
+                                      "message is longer than this server accepts\"}}";
     const uint8_t *line;
-    size_t len;
+    size_t len, waiting;
     for (;;) {
         outcome o = GO_ON;
         switch (mck_rpc_lines_next(&l->lines, eof, &line, &len)) {
-        case MCK_RPC_LINE:
-            o = serve_line(l, line, len);
-            break;
-        case MCK_RPC_LINE_TOO_LONG:
-            answer_error(&l->out, NULL, 0, -32600, "the message is longer than this server accepts", NULL);
-            end_line(l);
-            break;
-        case MCK_RPC_LINE_MORE:
-            return GO_ON;
-        case MCK_RPC_LINE_NO_MEMORY:
-            errno = ENOMEM;
-            return BROKEN;
+        case MCK_RPC_LINE: o = serve_line(l, line, len); break;
+        case MCK_RPC_LINE_TOO_LONG: mck_serve_channel_write(l->channel, too_long, sizeof too_long - 1); break;
+        case MCK_RPC_LINE_MORE: return GO_ON;
+        case MCK_RPC_LINE_NO_MEMORY: errno = ENOMEM; return BROKEN;
         }
-        if (o == GO_ON && l->out.len > FLUSH_AT)
+        (void)mck_serve_channel_out(l->channel, &waiting);
+        if (o == GO_ON && waiting > FLUSH_AT)
             o = flush(l);
         if (o != GO_ON)
             return o;
     }
 }
 
-/* Wait for input or for a call to end. With the input at its end, also for the reader of our answers to go away. */
+static bool busy(const stdio_loop *l)
+{
+    return l->server->pendings || (l->hooks->wake_fd >= 0 && l->hooks->working(l->hooks->env));
+}
+
+/* Wait for input, for a call to end, for the owner's messages; with the input at its end, also for our reader to go away. */
 static outcome wait_for_news(stdio_loop *l, bool eof, bool *readable)
 {
-    struct pollfd fds[3] = {
+    struct pollfd fds[4] = {
         {.fd = eof ? -1 : l->in_fd, .events = POLLIN},
         {.fd = mck_wasm_engine_notify_fd(l->server->engine), .events = POLLIN},
         {.fd = l->out_fd, .events = 0},
+        {.fd = l->hooks->wake_fd, .events = POLLIN},
     };
     *readable = false;
-    if (poll(fds, 3, -1) < 0)
+    if (l->server->at_once)
+        return GO_ON;
+    if (poll(fds, 4, -1) < 0)
         return errno == EINTR ? interrupted(l) : BROKEN;
     if (eof && (fds[2].revents & (POLLERR | POLLHUP | POLLNVAL)))
+        return STOP;
+    if (fds[3].revents && !l->hooks->woken(l->hooks->env, l->channel))
         return STOP;
     *readable = fds[0].revents != 0;
     return GO_ON;
@@ -242,10 +157,12 @@ static outcome run(stdio_loop *l)
             o = flush(l);
         if (o != GO_ON)
             return o;
-        if (eof && !l->server->pendings)
+        bool others = busy(l);
+        if (eof && !others)
             return GO_ON;
+        /* With nobody else to wait for, a plain read saves a system call per message. */
         bool readable = true;
-        if (l->server->pendings)
+        if (others || l->hooks->wake_fd >= 0)
             o = wait_for_news(l, eof, &readable);
         if (o == GO_ON && readable && !eof)
             o = read_some(l, &eof);
@@ -256,12 +173,17 @@ static outcome run(stdio_loop *l)
 
 int mck_serve_stdio(mck_serve_server *server, int in_fd, int out_fd, const mck_serve_stdio_hooks *hooks)
 {
-    stdio_loop l = {.server = server, .in_fd = in_fd, .out_fd = out_fd, .hooks = hooks, .revision = REVISION_NEWEST_LEGACY};
+    stdio_loop l = {.server = server, .in_fd = in_fd, .out_fd = out_fd, .hooks = hooks};
+    l.channel = mck_serve_channel_new(server, NULL);
+    if (!l.channel) {
+        errno = ENOMEM;
+        return -1;
+    }
     mck_rpc_lines_init(&l.lines, server->max_line);
     outcome o = run(&l);
     int saved = errno;
     mck_rpc_lines_free(&l.lines);
-    mck_buffer_free(&l.out);
+    mck_serve_channel_delete(l.channel);
     errno = saved;
     return o == GO_ON ? 0 : o == STOP ? 1 : -1;
 }

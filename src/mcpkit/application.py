@@ -11,16 +11,15 @@ import orjson
 
 import mcpkit
 from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
+from mcpkit.core.serve import ACCEPTED, ERROR, RESULT, Exchange
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue
 from mcpkit.mcp import Dispatcher, McpError, Request, ServerInfo
-from mcpkit.mcp.revisions import Era
+from mcpkit.mcp.errors import INVALID_REQUEST
 from mcpkit.wasm import Runtime
 
-_RESULT, _ERROR, _ACCEPTED = 0, 1, 2
-
-Answer = tuple[int, int, bytes | None, str | None, bytes | None]
-"""For the core: kind, HTTP status, payload, revision of a session to open, raw id of a request to cancel."""
+Answer = tuple[int, int, bytes | None, str | None, bytes | None, bytes | None]
+"""For the core: kind, HTTP status, payload, revision of a session to open, raw id of a request to cancel, headers."""
 
 
 class Application:
@@ -65,36 +64,37 @@ class Application:
         self.identity = orjson.dumps({"name": info.name, "version": info.version})
         """JSON of what signs the results of the modern era."""
 
-    def ask(
-        self,
-        era: Era,
-        revision: str,
-        method: str | None,
-        id: bytes | None,
-        params: bytes | None,
-        transport: str,
-        session: str | None,
-        end_session: bool,
-    ) -> Answer:
+    def ask(self, exchange: Exchange) -> Answer | None:
         """Answer what the core does not answer itself. Never raises."""
-        if method is None or end_session:
-            return _ACCEPTED, 200 if end_session else 202, None, None, None
+        match exchange.kind:
+            case "end":
+                return ACCEPTED, 200, None, None, None, None
+            case "stream":
+                return ACCEPTED, 405, None, None, None, b"allow: POST, DELETE"
+            case "batch":
+                error = McpError(INVALID_REQUEST, "batches are not accepted: send one message at a time")
+                return ERROR, 400, _error_object(error), None, None, None
+            case "request" | "notification" if exchange.method is not None:
+                return self._dispatch(exchange, exchange.method)
+        return ACCEPTED, 202, None, None, None, None
+
+    def _dispatch(self, exchange: Exchange, method: str) -> Answer:
         request = Request(
-            era=era,
-            revision=revision,
+            era=exchange.era,
+            revision=exchange.revision,
             method=method,
-            id=id,
-            params=params,
-            transport="stdio" if transport == "stdio" else "http",
-            session=session,
+            id=exchange.id,
+            params=exchange.params,
+            transport="stdio" if exchange.transport == "stdio" else "http",
+            session=exchange.session,
         )
         reply = self.dispatcher.handle(request)
         revision_opened = reply.revision if reply.new_session else None
         if reply.error is not None:
-            return _ERROR, reply.http_status, _error_object(reply.error), None, None
+            return ERROR, reply.http_status, _error_object(reply.error), None, None, None
         if reply.result is not None:
-            return _RESULT, reply.http_status, reply.result, revision_opened, None
-        return _ACCEPTED, reply.http_status, None, None, reply.cancel_request_id
+            return RESULT, reply.http_status, reply.result, revision_opened, None, None
+        return ACCEPTED, reply.http_status, None, None, reply.cancel_request_id, None
 
     def close(self) -> None:
         """End the engine and what still runs in it."""

@@ -15,7 +15,14 @@
 #include "mcpkit/json.h" /* mck_span */
 
 typedef enum {
-    MCK_HTTP_OTHER_METHOD = 0, MCK_HTTP_GET, MCK_HTTP_HEAD, MCK_HTTP_POST, MCK_HTTP_PUT, MCK_HTTP_DELETE, MCK_HTTP_OPTIONS, MCK_HTTP_PATCH,
+    MCK_HTTP_OTHER_METHOD = 0,
+    MCK_HTTP_GET,
+    MCK_HTTP_HEAD,
+    MCK_HTTP_POST,
+    MCK_HTTP_PUT,
+    MCK_HTTP_DELETE,
+    MCK_HTTP_OPTIONS,
+    MCK_HTTP_PATCH,
 } mck_http_method;
 
 typedef enum { MCK_HTTP_DONE = 0, MCK_HTTP_MORE, MCK_HTTP_REFUSED } mck_http_progress;
@@ -28,26 +35,38 @@ typedef struct {
 
 /* Fields the server decides on, found during the one pass. A span of {0, 0} means absent; `seen` counts occurrences (capped). */
 typedef enum {
-    MCK_HTTP_F_HOST, MCK_HTTP_F_ORIGIN, MCK_HTTP_F_ACCEPT, MCK_HTTP_F_CONTENT_TYPE, MCK_HTTP_F_CONTENT_ENCODING, MCK_HTTP_F_AUTHORIZATION,
-    MCK_HTTP_F_EXPECT, MCK_HTTP_F_CONNECTION, MCK_HTTP_F_UPGRADE,
-    MCK_HTTP_F_MCP_PROTOCOL_VERSION, MCK_HTTP_F_MCP_SESSION_ID, MCK_HTTP_F_MCP_METHOD, MCK_HTTP_F_MCP_NAME, MCK_HTTP_F_LAST_EVENT_ID,
+    MCK_HTTP_F_HOST,
+    MCK_HTTP_F_ORIGIN,
+    MCK_HTTP_F_ACCEPT,
+    MCK_HTTP_F_CONTENT_TYPE,
+    MCK_HTTP_F_CONTENT_ENCODING,
+    MCK_HTTP_F_AUTHORIZATION,
+    MCK_HTTP_F_EXPECT,
+    MCK_HTTP_F_CONNECTION,
+    MCK_HTTP_F_UPGRADE,
+    MCK_HTTP_F_MCP_PROTOCOL_VERSION,
+    MCK_HTTP_F_MCP_SESSION_ID,
+    MCK_HTTP_F_MCP_METHOD,
+    MCK_HTTP_F_MCP_NAME,
+    MCK_HTTP_F_LAST_EVENT_ID,
     MCK_HTTP_F_COUNT,
 } mck_http_known;
 
 typedef struct {
     mck_http_method method;
-    mck_span method_name, target, path; /* path: target up to '?'; of an absolute-form target the part after the authority */
-    uint8_t minor;                      /* HTTP/1.minor */
+    mck_span method_name, target,
+        path;      /* path: target up to '?'; of an absolute-form target the part after the authority */
+    uint8_t minor; /* HTTP/1.minor */
     bool keep_alive, chunked, expect_continue, has_length, upgrade;
     uint64_t content_length;
-    uint32_t head_len;                  /* bytes up to and including the empty line */
+    uint32_t head_len; /* bytes up to and including the empty line */
     uint32_t field_count;
     mck_span known[MCK_HTTP_F_COUNT];
     uint8_t seen[MCK_HTTP_F_COUNT];
     mck_http_field fields[MCK_HTTP_MAX_FIELDS];
-    uint16_t status;                    /* when refused: 400, 413, 414, 417, 431, 505 */
-    const char *reason;                 /* when refused: a constant sentence fragment */
-    uint32_t scanned;                   /* resume point between calls on a growing buffer: start with 0 */
+    uint16_t status;    /* when refused: 400, 413, 414, 417, 431, 505 */
+    const char *reason; /* when refused: a constant sentence fragment */
+    uint32_t scanned;   /* resume point between calls on a growing buffer: start with 0 */
 } mck_http_head;
 
 typedef struct {
@@ -62,8 +81,8 @@ mck_http_progress mck_http_parse(const uint8_t *data, size_t len, const mck_http
 
 /* Decode a chunked body in place: chunk data is moved together at the front of the body as it arrives. */
 typedef struct {
-    uint64_t body_len;   /* decoded so far, at the front */
-    uint64_t consumed;   /* raw bytes used up, body_len of them kept */
+    uint64_t body_len; /* decoded so far, at the front */
+    uint64_t consumed; /* raw bytes used up, body_len of them kept */
     uint64_t chunk_left;
     uint8_t state;
     uint16_t status;

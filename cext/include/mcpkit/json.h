@@ -19,14 +19,14 @@
 
 typedef enum {
     MCK_JSON_OK = 0,
-    MCK_JSON_E_EOF,     /* the text ends inside a value */
-    MCK_JSON_E_SYNTAX,  /* a byte that may not stand here */
-    MCK_JSON_E_STRING,  /* unescaped control character, unknown escape, lone surrogate */
-    MCK_JSON_E_UTF8,    /* not valid UTF-8 */
-    MCK_JSON_E_NUMBER,  /* a malformed number */
-    MCK_JSON_E_DEPTH,   /* nested too deep */
-    MCK_JSON_E_TRAILING,/* something follows the value */
-    MCK_JSON_E_LENGTH,  /* longer than MCK_JSON_MAX_LENGTH */
+    MCK_JSON_E_EOF,      /* the text ends inside a value */
+    MCK_JSON_E_SYNTAX,   /* a byte that may not stand here */
+    MCK_JSON_E_STRING,   /* unescaped control character, unknown escape, lone surrogate */
+    MCK_JSON_E_UTF8,     /* not valid UTF-8 */
+    MCK_JSON_E_NUMBER,   /* a malformed number */
+    MCK_JSON_E_DEPTH,    /* nested too deep */
+    MCK_JSON_E_TRAILING, /* something follows the value */
+    MCK_JSON_E_LENGTH,   /* longer than MCK_JSON_MAX_LENGTH */
 } mck_json_status;
 
 typedef enum {

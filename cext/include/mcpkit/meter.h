@@ -13,21 +13,21 @@ typedef enum { MCK_METER_STRICT = 0, MCK_METER_WARNING, MCK_METER_TRACKING } mck
 
 typedef struct {
     mck_meter_enforcement enforcement;
-    uint64_t max_units;           /* stop at (STRICT); 0 = none */
-    uint64_t warn_units;          /* report crossing once; 0 = none */
-    uint64_t sample_units;        /* a rate sample spans at least this many units … */
-    uint64_t sample_ns;           /* … or this much time, whichever comes first */
+    uint64_t max_units;    /* stop at (STRICT); 0 = none */
+    uint64_t warn_units;   /* report crossing once; 0 = none */
+    uint64_t sample_units; /* a rate sample spans at least this many units … */
+    uint64_t sample_ns;    /* … or this much time, whichever comes first */
 } mck_meter_limits;
 
 enum { MCK_METER_E_NONE = 0, MCK_METER_E_SAMPLE = 1, MCK_METER_E_WARNING = 2, MCK_METER_E_EXHAUSTED = 4 };
 
 typedef struct {
     mck_meter_limits limits;
-    uint64_t units;        /* used so far */
-    uint64_t started_ns;   /* clock of the first slice */
-    uint64_t now_ns;       /* clock of the last observation */
+    uint64_t units;               /* used so far */
+    uint64_t started_ns;          /* clock of the first slice */
+    uint64_t now_ns;              /* clock of the last observation */
     uint64_t mark_units, mark_ns; /* where the current rate sample began */
-    double rate, peak;     /* CU per second: last sample's, highest sample's */
+    double rate, peak;            /* CU per second: last sample's, highest sample's */
     uint32_t samples;
     bool warned;
 } mck_meter;

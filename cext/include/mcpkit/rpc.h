@@ -11,8 +11,8 @@ typedef enum {
     MCK_RPC_INVALID = 0,
     MCK_RPC_REQUEST,
     MCK_RPC_NOTIFICATION,
-    MCK_RPC_RESPONSE,       /* has `result` or `error`: a client's answer to a server's request */
-    MCK_RPC_BATCH,          /* a JSON array; validated, not taken apart (mck_rpc_scan each element) */
+    MCK_RPC_RESPONSE, /* has `result` or `error`: a client's answer to a server's request */
+    MCK_RPC_BATCH,    /* a JSON array; validated, not taken apart (mck_rpc_scan each element) */
 } mck_rpc_kind;
 
 typedef enum {
@@ -47,15 +47,15 @@ typedef enum {
 /* Why an envelope was refused; `code` in mck_rpc_envelope is the JSON-RPC code to answer with. */
 typedef enum {
     MCK_RPC_OK = 0,
-    MCK_RPC_E_JSON,            /* not JSON: see json_status; code -32700 */
-    MCK_RPC_E_NOT_OBJECT,      /* neither object nor array; -32600, as all that follow */
+    MCK_RPC_E_JSON,       /* not JSON: see json_status; code -32700 */
+    MCK_RPC_E_NOT_OBJECT, /* neither object nor array; -32600, as all that follow */
     MCK_RPC_E_EMPTY_BATCH,
-    MCK_RPC_E_VERSION,         /* "jsonrpc" absent or not "2.0" */
-    MCK_RPC_E_DUPLICATE,       /* one of the envelope's own keys stands twice (top level, params' known keys, _meta's) */
-    MCK_RPC_E_ID,              /* id is neither string nor integer */
-    MCK_RPC_E_METHOD,          /* method absent or not a string, and no result or error */
-    MCK_RPC_E_PARAMS,          /* params is neither object nor absent */
-    MCK_RPC_E_BOTH,            /* method together with result or error, or result together with error */
+    MCK_RPC_E_VERSION,   /* "jsonrpc" absent or not "2.0" */
+    MCK_RPC_E_DUPLICATE, /* one of the envelope's own keys stands twice (top level, params' known keys, _meta's) */
+    MCK_RPC_E_ID,        /* id is neither string nor integer */
+    MCK_RPC_E_METHOD,    /* method absent or not a string, and no result or error */
+    MCK_RPC_E_PARAMS,    /* params is neither object nor absent */
+    MCK_RPC_E_BOTH,      /* method together with result or error, or result together with error */
 } mck_rpc_status;
 
 typedef enum { MCK_RPC_ID_NONE = 0, MCK_RPC_ID_STRING, MCK_RPC_ID_INTEGER } mck_rpc_id_kind;
@@ -75,7 +75,7 @@ enum {
     MCK_RPC_HAS_PROGRESS_TOKEN = 1u << 10,
     MCK_RPC_HAS_REQUEST_ID = 1u << 11, /* params.requestId, of notifications/cancelled */
     MCK_RPC_HAS_TASK_ID = 1u << 12,
-    MCK_RPC_HAS_TASK = 1u << 13,       /* params.task (2025-11-25) */
+    MCK_RPC_HAS_TASK = 1u << 13, /* params.task (2025-11-25) */
     MCK_RPC_HAS_INPUT_RESPONSES = 1u << 14,
     MCK_RPC_HAS_REQUEST_STATE = 1u << 15,
 };
@@ -91,7 +91,7 @@ typedef struct {
     /* Raw JSON text, quotes included for strings: what goes back to the client byte for byte. Filled even when the envelope
      * is refused after the id was seen, so that the refusal can name it. */
     mck_span id;
-    mck_json_value method_name;  /* a string */
+    mck_json_value method_name; /* a string */
     mck_span params, result, error;
     /* Members of params, each as a value (check .kind before use). */
     mck_json_value name, uri, arguments, cursor, meta, request_id, task_id, task, input_responses, request_state;

@@ -32,13 +32,13 @@ typedef struct mck_wasm_call mck_wasm_call;
 
 typedef enum {
     MCK_WASM_OK = 0,
-    MCK_WASM_E_LIBRARY,     /* wasmtime's shared library is missing, or not the tested major version */
-    MCK_WASM_E_CONFIG,      /* the engine refuses this configuration */
-    MCK_WASM_E_COMPILE,     /* not WebAssembly, invalid, or a feature that is switched off */
-    MCK_WASM_E_LOAD,        /* compiled code that this engine does not take */
-    MCK_WASM_E_LINK,        /* an import nobody provides */
-    MCK_WASM_E_EXPORT,      /* no such export, or one that cannot be a tool */
-    MCK_WASM_E_MEMORY,      /* the host is out of memory */
+    MCK_WASM_E_LIBRARY, /* wasmtime's shared library is missing, or not the tested major version */
+    MCK_WASM_E_CONFIG,  /* the engine refuses this configuration */
+    MCK_WASM_E_COMPILE, /* not WebAssembly, invalid, or a feature that is switched off */
+    MCK_WASM_E_LOAD,    /* compiled code that this engine does not take */
+    MCK_WASM_E_LINK,    /* an import nobody provides */
+    MCK_WASM_E_EXPORT,  /* no such export, or one that cannot be a tool */
+    MCK_WASM_E_MEMORY,  /* the host is out of memory */
 } mck_wasm_status;
 
 /* A message for people, in English, owned by the struct (truncated at its size, always terminated). */
@@ -47,13 +47,13 @@ typedef struct {
 } mck_wasm_error;
 
 typedef struct {
-    const char *library_path;     /* of the wasmtime package's shared library */
-    uint32_t max_instances;       /* instances alive at once; 0 = 256. More calls wait in a queue, in order */
-    uint32_t max_queued;          /* calls waiting for an instance; 0 = 4096. Beyond: MCK_WASM_CALL_BUSY */
-    uint64_t max_memory;          /* bytes one linear memory may ever have; 0 = 512 MiB. Tools may ask for less */
-    uint32_t threads;             /* native threads for calls beyond their first slice; 0 = max(2, processors) */
-    uint64_t slice_units;         /* fuel per slice; 0 = 100 000 */
-    uint32_t slice_ticks;         /* epoch ticks (1 ms) per slice; 0 = 1 */
+    const char *library_path; /* of the wasmtime package's shared library */
+    uint32_t max_instances;   /* instances alive at once; 0 = 256. More calls wait in a queue, in order */
+    uint32_t max_queued;      /* calls waiting for an instance; 0 = 4096. Beyond: MCK_WASM_CALL_BUSY */
+    uint64_t max_memory;      /* bytes one linear memory may ever have; 0 = 512 MiB. Tools may ask for less */
+    uint32_t threads;         /* native threads for calls beyond their first slice; 0 = max(2, processors) */
+    uint64_t slice_units;     /* fuel per slice; 0 = 100 000 */
+    uint32_t slice_ticks;     /* epoch ticks (1 ms) per slice; 0 = 1 */
     bool parallel_compilation;
 } mck_wasm_engine_config;
 
@@ -74,11 +74,12 @@ typedef struct {
 void mck_wasm_engine_read_stats(const mck_wasm_engine *engine, mck_wasm_engine_stats *out);
 
 /* Text format to binary (wasmtime's own converter; both modules and components). */
-mck_wasm_status mck_wasm_from_text(mck_wasm_engine *engine, const char *text, size_t len, mck_buffer *out, mck_wasm_error *error);
+mck_wasm_status mck_wasm_from_text(mck_wasm_engine *engine, const char *text, size_t len, mck_buffer *out,
+                                   mck_wasm_error *error);
 
 /* Compile (any thread may do this while the owner works; it takes seconds for large components), serialise, load. */
-mck_wasm_status mck_wasm_program_compile(mck_wasm_engine *engine, const uint8_t *bytes, size_t len, mck_wasm_program **out,
-                                         mck_wasm_error *error);
+mck_wasm_status mck_wasm_program_compile(mck_wasm_engine *engine, const uint8_t *bytes, size_t len,
+                                         mck_wasm_program **out, mck_wasm_error *error);
 mck_wasm_status mck_wasm_program_serialize(const mck_wasm_program *program, mck_buffer *out, mck_wasm_error *error);
 /* From a file written by serialize, mapped into memory. The caller has proven that it is ours and undamaged. */
 mck_wasm_status mck_wasm_program_load(mck_wasm_engine *engine, const char *path, bool component, mck_wasm_program **out,
@@ -101,8 +102,8 @@ bool mck_wasm_program_is_component(const mck_wasm_program *program);
 mck_wasm_status mck_wasm_program_describe(const mck_wasm_program *program, mck_buffer *out, mck_wasm_error *error);
 
 typedef enum {
-    MCK_WASM_COMMAND,   /* `_start` of a preview 1 module, or wasi:cli/run of a component: arguments on stdin, JSON on stdout */
-    MCK_WASM_FUNCTION,  /* one exported function of a component: arguments by parameter name, the result as JSON */
+    MCK_WASM_COMMAND, /* `_start` of a preview 1 module, or wasi:cli/run of a component: arguments on stdin, JSON on stdout */
+    MCK_WASM_FUNCTION, /* one exported function of a component: arguments by parameter name, the result as JSON */
 } mck_wasm_style;
 
 typedef enum {
@@ -120,15 +121,15 @@ typedef struct {
     const char *const *env_names, *const *env_values;
     size_t env_count;
     mck_wasm_inline inline_mode;
-    mck_meter_limits meter;     /* max_units 0 = 10⁹ unless enforcement is TRACKING */
-    uint64_t max_memory;        /* bytes per linear memory; 0 = the engine's */
+    mck_meter_limits meter; /* max_units 0 = 10⁹ unless enforcement is TRACKING */
+    uint64_t max_memory;    /* bytes per linear memory; 0 = the engine's */
     uint32_t max_tables, max_table_elements, max_instances_per_call; /* 0 = 16, 100 000, 64 */
-    uint64_t timeout_ns;        /* wall clock of one call, waiting for an instance included; 0 = 60 s */
-    uint64_t max_argument_bytes;/* of one argument, before conversion, by type: see values.h; 0 = 4 MiB */
-    uint64_t max_result_bytes;  /* JSON of the result, or stdout; 0 = 4 MiB */
-    uint32_t max_stderr_bytes;  /* kept; 0 = 64 KiB */
-    uint32_t max_concurrent;    /* calls of this tool alive at once; 0 = no own limit */
-    uint32_t max_stuck;         /* abandoned threads before the tool is refused; 0 = 4 */
+    uint64_t timeout_ns;         /* wall clock of one call, waiting for an instance included; 0 = 60 s */
+    uint64_t max_argument_bytes; /* of one argument, before conversion, by type: see values.h; 0 = 4 MiB */
+    uint64_t max_result_bytes;   /* JSON of the result, or stdout; 0 = 4 MiB */
+    uint32_t max_stderr_bytes;   /* kept; 0 = 64 KiB */
+    uint32_t max_concurrent;     /* calls of this tool alive at once; 0 = no own limit */
+    uint32_t max_stuck;          /* abandoned threads before the tool is refused; 0 = 4 */
 } mck_wasm_tool_config;
 
 /* Links the program on first use (WASI: wasmtime's own, nothing preopened, no network). Copies everything in `config`. */
@@ -141,17 +142,17 @@ mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool);
 
 typedef enum {
     MCK_WASM_CALL_OK = 0,
-    MCK_WASM_CALL_GUEST_ERROR,  /* the tool itself said no: err of a result type; a command's exit status other than 0 */
-    MCK_WASM_CALL_BAD_ARGUMENTS,/* the arguments do not fit the types; detail names the path: "items[2].count: …" */
+    MCK_WASM_CALL_GUEST_ERROR, /* the tool itself said no: err of a result type; a command's exit status other than 0 */
+    MCK_WASM_CALL_BAD_ARGUMENTS, /* the arguments do not fit the types; detail names the path: "items[2].count: …" */
     MCK_WASM_CALL_ARGUMENT_TOO_LARGE,
     MCK_WASM_CALL_RESULT_TOO_LARGE,
     MCK_WASM_CALL_OUT_OF_UNITS, /* compute limit */
-    MCK_WASM_CALL_OUT_OF_MEMORY,/* the program's own minimum exceeds the limit, or a growth is known to have been refused */
-    MCK_WASM_CALL_TIMEOUT,      /* wall clock */
-    MCK_WASM_CALL_TRAP,         /* unreachable, out of bounds, stack overflow, …; detail holds the trap's text */
+    MCK_WASM_CALL_OUT_OF_MEMORY, /* the program's own minimum exceeds the limit, or a growth is known to have been refused */
+    MCK_WASM_CALL_TIMEOUT,       /* wall clock */
+    MCK_WASM_CALL_TRAP,          /* unreachable, out of bounds, stack overflow, …; detail holds the trap's text */
     MCK_WASM_CALL_CANCELLED,
-    MCK_WASM_CALL_BUSY,         /* queue full, tool's own concurrency limit, or too many of its threads are stuck */
-    MCK_WASM_CALL_INTERNAL,     /* a host failure that is no fault of guest or caller */
+    MCK_WASM_CALL_BUSY,     /* queue full, tool's own concurrency limit, or too many of its threads are stuck */
+    MCK_WASM_CALL_INTERNAL, /* a host failure that is no fault of guest or caller */
 } mck_wasm_call_status;
 
 /* `arguments`: JSON text of an object, already validated by the json room (copied). `user` is the owner's. NULL: out of memory. */
@@ -186,10 +187,10 @@ const mck_meter *mck_wasm_call_meter(const mck_wasm_call *call);
 
 typedef struct {
     uint64_t units;
-    uint64_t wall_ns;        /* start to end, waiting included */
-    uint64_t memory_bytes;   /* size of the exported memory (core) at the end; 0 where it cannot be read */
+    uint64_t wall_ns;      /* start to end, waiting included */
+    uint64_t memory_bytes; /* size of the exported memory (core) at the end; 0 where it cannot be read */
     uint32_t slices;
-    bool inlined;            /* ended on the caller's thread */
+    bool inlined; /* ended on the caller's thread */
 } mck_wasm_usage;
 void mck_wasm_call_usage(const mck_wasm_call *call, mck_wasm_usage *out);
 

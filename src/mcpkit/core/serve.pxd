@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from mcpkit.core.json cimport c_bool
-from mcpkit.core.rpc cimport mck_http_limits, mck_rpc_method, mck_rpc_method_from
+from mcpkit.core.rpc cimport mck_http_head, mck_http_limits, mck_rpc_method, mck_rpc_method_from
 from mcpkit.core.wasm cimport Engine, Tool, mck_wasm_engine, mck_wasm_tool
 
 cdef extern from "mcpkit/serve.h" nogil:
@@ -33,6 +33,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         uint32_t max_sessions
         uint64_t session_idle_ns
         uint64_t read_timeout_ns
+        c_bool authorize
         uint64_t idle_timeout_ns
 
     mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
@@ -46,7 +47,17 @@ cdef extern from "mcpkit/serve.h" nogil:
     c_bool mck_serve_set_static(mck_serve_server *server, mck_serve_era era, mck_rpc_method method, const uint8_t *result,
                                 size_t len)
 
+    ctypedef enum mck_serve_question_kind:
+        MCK_SERVE_Q_REQUEST
+        MCK_SERVE_Q_NOTIFICATION
+        MCK_SERVE_Q_RESPONSE
+        MCK_SERVE_Q_BATCH
+        MCK_SERVE_Q_STREAM
+        MCK_SERVE_Q_END
+        MCK_SERVE_Q_AUTHORIZE
+
     ctypedef struct mck_serve_question:
+        mck_serve_question_kind kind
         mck_serve_era era
         unsigned revision
         const uint8_t *id
@@ -58,12 +69,15 @@ cdef extern from "mcpkit/serve.h" nogil:
         const uint8_t *message
         size_t message_len
         const char *session
-        c_bool end_session
+        uint32_t principal
+        const mck_http_head *head
+        const uint8_t *head_bytes
 
     ctypedef enum mck_serve_reply_kind:
         MCK_SERVE_RESULT
         MCK_SERVE_ERROR
         MCK_SERVE_ACCEPTED
+        MCK_SERVE_LATER
 
     ctypedef struct mck_serve_reply:
         mck_serve_reply_kind kind
@@ -73,6 +87,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         int new_session
         const uint8_t *cancel
         size_t cancel_len
+        const char *fields
 
     ctypedef enum mck_serve_event:
         MCK_SERVE_IDLE
@@ -87,13 +102,45 @@ cdef extern from "mcpkit/serve.h" nogil:
     mck_serve_event mck_serve_conn_feed(mck_serve_conn *conn, const uint8_t *data, size_t len, uint64_t now_ns)
     const mck_serve_question *mck_serve_conn_question(const mck_serve_conn *conn)
     mck_serve_event mck_serve_conn_reply(mck_serve_conn *conn, const mck_serve_reply *reply)
+    void mck_serve_conn_stream(mck_serve_conn *conn, const uint8_t *text, size_t len)
+    mck_serve_event mck_serve_conn_stream_end(mck_serve_conn *conn)
+    mck_serve_event mck_serve_conn_authorized(mck_serve_conn *conn, uint32_t principal, uint64_t until_ns)
     const uint8_t *mck_serve_conn_rest(const mck_serve_conn *conn, size_t *len)
     void mck_serve_conn_settle(mck_serve_conn *conn)
     const uint8_t *mck_serve_conn_out(const mck_serve_conn *conn, size_t *len)
     void mck_serve_conn_taken(mck_serve_conn *conn)
     c_bool mck_serve_conn_is_full(const mck_serve_conn *conn)
-    mck_serve_conn *mck_serve_server_drain(mck_serve_server *server, mck_serve_event *event)
+    void mck_serve_conn_identify(mck_serve_conn *conn, uint32_t principal)
     mck_serve_conn *mck_serve_server_expired(mck_serve_server *server, uint64_t now_ns)
+    void mck_serve_forget_credentials(mck_serve_server *server)
+
+    ctypedef struct mck_serve_channel:
+        pass
+    mck_serve_channel *mck_serve_channel_new(mck_serve_server *server, void *user)
+    void mck_serve_channel_delete(mck_serve_channel *channel)
+    void *mck_serve_channel_user(const mck_serve_channel *channel)
+    c_bool mck_serve_channel_message(mck_serve_channel *channel, const uint8_t *line, size_t len)
+    const mck_serve_question *mck_serve_channel_question(const mck_serve_channel *channel)
+    void mck_serve_channel_reply(mck_serve_channel *channel, const mck_serve_reply *reply)
+    void mck_serve_channel_write(mck_serve_channel *channel, const uint8_t *message, size_t len)
+    const uint8_t *mck_serve_channel_out(const mck_serve_channel *channel, size_t *len)
+    void mck_serve_channel_taken(mck_serve_channel *channel)
+
+    ctypedef struct mck_serve_task:
+        pass
+    mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
+                                       mck_serve_era era, void *user)
+    void mck_serve_task_cancel(mck_serve_task *task)
+
+    ctypedef struct mck_serve_news:
+        mck_serve_conn *conn
+        mck_serve_event event
+        mck_serve_channel *channel
+        void *task
+        c_bool failed
+        const uint8_t *payload
+        size_t payload_len
+    c_bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news)
 
     ctypedef struct mck_serve_stats:
         uint32_t connections
@@ -109,23 +156,59 @@ cdef extern from "mcpkit/serve.h" nogil:
         void *env
         c_bool (*ask)(void *env, const mck_serve_question *question, mck_serve_reply *reply) noexcept
         c_bool (*interrupted)(void *env) noexcept
+        c_bool (*woken)(void *env, mck_serve_channel *channel) noexcept
+        c_bool (*working)(void *env) noexcept
+        void (*ended)(void *env, const mck_serve_news *news) noexcept
+        int wake_fd
     int mck_serve_stdio(mck_serve_server *server, int in_fd, int out_fd, const mck_serve_stdio_hooks *hooks)
 
 
 cdef class Server:
     cdef mck_serve_server *ptr
     cdef Engine engine
-    cdef object ask, handoff, tools, error
+    cdef object ask, handoff, tools, error, jobs, wake
     cdef readonly set connections
+    cdef int working
     cdef tuple last_reply
 
-    cdef bint answer(self, const mck_serve_question *question, mck_serve_reply *reply, str transport) except -1
+    cdef bint answer(self, Exchange exchange, mck_serve_reply *reply) except -1
+    cdef Exchange exchange(self, const mck_serve_question *question, str transport)
+
+
+cdef class Exchange:
+    cdef Server server
+    cdef HttpProtocol http
+    cdef Channel channel
+    cdef bytes head
+    cdef tuple spans
+    cdef readonly str kind, era, revision, method, transport, session
+    cdef readonly bytes id, params, message
+    cdef readonly unsigned int principal
+    cdef readonly bint open, streaming
+    cdef public object on_gone
+
+    cdef lose(self)
+    cdef close(self)
+
+
+cdef class Channel:
+    cdef Server server
+    cdef mck_serve_channel *ptr
+    cdef object write
+
+    cdef flush(self)
+
+
+cdef class Task:
+    cdef mck_serve_task *ptr
+    cdef object done
 
 
 cdef class HttpProtocol:
     cdef Server server
     cdef mck_serve_conn *conn
     cdef object transport, write
+    cdef Exchange exchange
     cdef bint held, crowded
 
     cdef act(self, mck_serve_event event)

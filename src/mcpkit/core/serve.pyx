@@ -1,8 +1,12 @@
-"""The hot path's door: the protocol object that uvloop calls, and the stdio loop."""
+"""The hot path's door: the protocol object that uvloop calls, the stdio loop, channels, and answers that come later."""
+
+import os
+from collections import deque
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -18,6 +22,8 @@ cdef inline bytes span(const uint8_t *start, size_t size):
     return PyBytes_FromStringAndSize(<const char *>start, <Py_ssize_t>size)
 
 
+cdef tuple KINDS = ("request", "notification", "response", "batch", "stream", "end", "authorize")
+RESULT, ERROR, ACCEPTED = MCK_SERVE_RESULT, MCK_SERVE_ERROR, MCK_SERVE_ACCEPTED
 cdef tuple ERAS = ("legacy", "modern")
 cdef tuple NAMES = tuple(mck_serve_revision_name(i).decode() for i in range(MCK_SERVE_REVISIONS))
 REVISIONS = NAMES
@@ -46,7 +52,7 @@ cdef class Server:
     """Tables and connections of one server on one engine; used by one thread."""
 
     def __cinit__(self, Engine engine not None, *, ask, server_info, handoff=None, path="/mcp", hosts=(), origins=(), max_body=0,
-                  max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0):
+                  max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False):
         cdef mck_serve_config config
         cdef Strings host_list = Strings(hosts), origin_list = Strings(origins)
         cdef bytes path_bytes = path.encode(), info = bytes(server_info)
@@ -65,11 +71,13 @@ cdef class Server:
         config.session_idle_ns = <uint64_t>(session_idle * 1e9)
         config.read_timeout_ns = <uint64_t>(read_timeout * 1e9)
         config.idle_timeout_ns = <uint64_t>(idle_timeout * 1e9)
+        config.authorize = authorize
         self.engine = engine
         self.ask = ask
         self.handoff = handoff
         self.tools = ()
         self.connections = set()
+        self.jobs = deque()
         self.ptr = mck_serve_server_new(&config)
         if not self.ptr:
             raise MemoryError
@@ -85,7 +93,7 @@ cdef class Server:
         self.ptr = NULL
 
     def set_tools(self, tools):
-        """Replace the tools: pairs of name and `Tool`. Calls in flight end with the old ones."""
+        """Replace the tools: pairs of name and `Tool`, or None where calls are asked about. Calls in flight end with the old."""
         cdef list pairs = [(text.encode(), bound) for text, bound in tools]
         cdef mck_serve_tool *array = <mck_serve_tool *>calloc(len(pairs) + 1, sizeof(mck_serve_tool))
         cdef Tool tool
@@ -97,7 +105,7 @@ cdef class Server:
             for i, (name, tool) in enumerate(pairs):
                 array[i].name = PyBytes_AS_STRING(name)
                 array[i].name_len = <size_t>PyBytes_GET_SIZE(name)
-                array[i].tool = tool.ptr
+                array[i].tool = tool.ptr if tool is not None else NULL
             ok = mck_serve_set_tools(self.ptr, array, <size_t>len(pairs))
         finally:
             free(array)
@@ -121,13 +129,38 @@ cdef class Server:
 
     def drain(self):
         """Write out the answers of calls that have ended. Call when the engine's notify descriptor is readable."""
-        cdef mck_serve_event event = MCK_SERVE_IDLE
-        cdef mck_serve_conn *conn
-        while True:
-            conn = mck_serve_server_drain(self.ptr, &event)
-            if not conn:
-                return
-            (<HttpProtocol>mck_serve_conn_user(conn)).act(event)
+        cdef mck_serve_news news
+        while self.ptr and mck_serve_server_drain(self.ptr, &news):
+            if news.conn:
+                (<HttpProtocol>mck_serve_conn_user(news.conn)).act(news.event)
+            elif news.channel:
+                (<Channel>mck_serve_channel_user(news.channel)).flush()
+            else:
+                task_ended(&news)
+
+    def start(self, Tool tool not None, bytes arguments not None, era, done):
+        """Call a WebAssembly tool; by the thread that serves only (see `post`).
+
+        done(payload, failed) is called by that thread with a CallToolResult, or an error object, as JSON text.
+        """
+        cdef Task task = Task.__new__(Task)
+        task.done = done
+        task.ptr = mck_serve_task_new(self.ptr, tool.ptr, <const uint8_t *>PyBytes_AS_STRING(arguments),
+                                      <size_t>PyBytes_GET_SIZE(arguments), <mck_serve_era><int>ERAS.index(era), <void *>task)
+        if not task.ptr:
+            raise MemoryError
+        Py_INCREF(task)  # until it has ended
+        return task
+
+    def post(self, job):
+        """Have the thread that runs `run_stdio` call `job`, soon. Any thread may ask."""
+        self.jobs.append(job)
+        if self.wake is not None:
+            os.write(self.wake[1], b"\0")
+
+    def forget_credentials(self):
+        """Ask about every credential again."""
+        mck_serve_forget_credentials(self.ptr)
 
     def sweep(self):
         """Close connections that kept a request unfinished, or themselves idle, for too long. Call about once a second."""
@@ -145,52 +178,105 @@ cdef class Server:
         return {"connections": s.connections, "sessions": s.sessions, "pending": s.pending, "requests": s.requests,
                 "refused": s.refused, "calls": s.calls, "asked": s.asked}
 
-    def run_stdio(self, int in_fd, int out_fd):
-        """Serve lines until the input ends. Raises OSError when input or output fails, or whatever `ask` raised."""
+    def run_stdio(self, int in_fd, int out_fd, *, spontaneous=False):
+        """Serve lines until the input ends. Raises OSError when input or output fails, or whatever `ask` raised.
+
+        `spontaneous` says that messages may come from `post` and from answers given later; without it, a system call is saved.
+        """
         cdef mck_serve_stdio_hooks hooks
         cdef int ended
+        if spontaneous:
+            self.wake = os.pipe()
+            os.set_blocking(self.wake[0], False)
         hooks.env = <void *>self
         hooks.ask = stdio_ask
         hooks.interrupted = stdio_interrupted
+        hooks.woken = stdio_woken
+        hooks.working = stdio_working
+        hooks.ended = stdio_ended
+        hooks.wake_fd = self.wake[0] if spontaneous else -1
         with nogil:
             ended = mck_serve_stdio(self.ptr, in_fd, out_fd, &hooks)
+        if spontaneous:
+            (reader, writer), self.wake = self.wake, None
+            os.close(reader)
+            os.close(writer)
         if self.error is not None:
             error, self.error = self.error, None
             raise error
         if ended < 0:
             PyErr_SetFromErrno(OSError)
 
-    cdef bint answer(self, const mck_serve_question *q, mck_serve_reply *reply, str transport) except -1:
+    cdef Exchange exchange(self, const mck_serve_question *q, str transport):
+        cdef Exchange x = Exchange.__new__(Exchange)
+        x.server = self
+        x.kind = KINDS[<int>q.kind]
+        x.era = ERAS[<int>q.era]
+        x.revision = NAMES[q.revision]
+        x.transport = transport
+        if q.id_len:
+            x.id = span(q.id, q.id_len)
+        if q.method_len:
+            x.method = span(q.method, q.method_len).decode("utf-8", "replace")
+        if q.params_len:
+            x.params = span(q.params, q.params_len)
+        if q.message_len:
+            x.message = span(q.message, q.message_len)
+        if q.session:
+            x.session = q.session.decode()
+        x.principal = q.principal
+        if q.head:
+            x.head = span(q.head_bytes, q.head.head_len)
+            x.spans = tuple(
+                (q.head.fields[i].name.start, q.head.fields[i].name.end, q.head.fields[i].value.start, q.head.fields[i].value.end)
+                for i in range(q.head.field_count)
+            )
+        return x
+
+    cdef bint answer(self, Exchange exchange, mck_serve_reply *reply) except -1:
         """Ask, and describe what came back; its memory is kept until the next question."""
-        cdef bytes payload, cancel
+        cdef bytes payload, cancel, fields
         cdef int kind, status
-        kind, status, payload, revision, cancel = self.last_reply = self.ask(
-            ERAS[<int>q.era],
-            NAMES[q.revision],
-            span(q.method, q.method_len).decode("utf-8", "replace") if q.method else None,
-            span(q.id, q.id_len) if q.id_len else None,
-            span(q.params, q.params_len) if q.params else None,
-            transport,
-            q.session.decode() if q.session else None,
-            bool(q.end_session),
-        )
         memset(reply, 0, sizeof(reply[0]))
+        reply.new_session = -1
+        exchange.open = True
+        answer = self.ask(exchange)
+        if answer is None:
+            reply.kind = MCK_SERVE_LATER
+            return True
+        exchange.open = False
+        kind, status, payload, revision, cancel, fields = self.last_reply = answer
         reply.kind = <mck_serve_reply_kind>kind
         reply.status = <uint16_t>status
         if payload is not None:
             reply.payload = <const uint8_t *>PyBytes_AS_STRING(payload)
             reply.payload_len = <size_t>PyBytes_GET_SIZE(payload)
-        reply.new_session = NAMES.index(revision) if revision is not None else -1
+        if revision is not None:
+            reply.new_session = NAMES.index(revision)
         if cancel is not None:
             reply.cancel = <const uint8_t *>PyBytes_AS_STRING(cancel)
             reply.cancel_len = <size_t>PyBytes_GET_SIZE(cancel)
+        if fields is not None:
+            reply.fields = PyBytes_AS_STRING(fields)
         return True
+
+
+cdef task_ended(const mck_serve_news *news):
+    cdef Task task = <Task>news.task
+    task.ptr = NULL
+    Py_DECREF(task)
+    task.done(span(news.payload, news.payload_len), bool(news.failed))
 
 
 cdef c_bool stdio_ask(void *env, const mck_serve_question *question, mck_serve_reply *reply) noexcept with gil:
     cdef Server server = <Server>env
+    cdef Exchange exchange
     try:
-        return server.answer(question, reply, "stdio")
+        exchange = server.exchange(question, "stdio")
+        server.answer(exchange, reply)
+        if exchange.open:
+            server.working += 1
+        return True
     except BaseException as error:
         server.error = error
         return False
@@ -204,6 +290,204 @@ cdef c_bool stdio_interrupted(void *env) noexcept with gil:
     except BaseException as error:
         server.error = error
         return True
+
+
+cdef c_bool stdio_woken(void *env, mck_serve_channel *channel) noexcept with gil:
+    cdef Server server = <Server>env
+    cdef bytes message
+    try:
+        try:
+            os.read(server.wake[0], 4096)
+        except BlockingIOError:
+            pass
+        while server.jobs:
+            job = server.jobs.popleft()
+            if type(job) is bytes:
+                message = job
+                mck_serve_channel_write(channel, <const uint8_t *>PyBytes_AS_STRING(message), <size_t>PyBytes_GET_SIZE(message))
+            else:
+                job()
+        return True
+    except BaseException as error:
+        server.error = error
+        return False
+
+
+cdef c_bool stdio_working(void *env) noexcept with gil:
+    cdef Server server = <Server>env
+    return server.working > 0 or bool(server.jobs)
+
+
+cdef void stdio_ended(void *env, const mck_serve_news *news) noexcept with gil:
+    cdef Server server = <Server>env
+    try:
+        task_ended(news)
+    except BaseException as error:
+        server.error = error
+
+
+@cython.final
+cdef class Task:
+    """A call of a WebAssembly tool by `Server.start`."""
+
+    def cancel(self):
+        """End it soon; its outcome is delivered as ever. By the thread that serves only."""
+        if self.ptr:
+            mck_serve_task_cancel(self.ptr)
+
+
+cdef bytes envelope(Exchange x, tuple answer):
+    """The JSON-RPC answer of a RESULT or ERROR, or None for what is not one."""
+    kind, _, payload, *_ = answer
+    if kind == MCK_SERVE_ACCEPTED or x.id is None:
+        return None
+    return b'{"jsonrpc":"2.0","id":' + x.id + (b',"result":' if kind == MCK_SERVE_RESULT else b',"error":') + payload + b"}"
+
+
+@cython.final
+cdef class Exchange:
+    """One question to Python, and the way to answer it: at once by what `ask` returns, or, when that is None, later by this.
+
+    Used by the thread that serves, except over stdio, where any thread may answer.
+    """
+
+    def header(self, str name not None):
+        """The values of an HTTP header, as bytes, in order."""
+        wanted = name.lower().encode()
+        return [self.head[c:d] for a, b, c, d in self.spans or () if self.head[a:b].lower() == wanted]
+
+    def headers(self):
+        """All HTTP headers as pairs of lower-case name and value."""
+        return [(self.head[a:b].lower(), self.head[c:d]) for a, b, c, d in self.spans or ()]
+
+    def send(self, bytes message not None, event_id=None):
+        """One JSON-RPC message before the answer: an event of the stream that the answer becomes, or a line. False: gone."""
+        if b"\n" in message or b"\r" in message:
+            message = message.replace(b"\r", b" ").replace(b"\n", b" ")
+        if not self.open:
+            return False
+        if self.http is not None:
+            lead = b"" if event_id is None else b"id: " + event_id.encode() + b"\n"
+            return self.raw(lead + b"event: message\ndata: " + message + b"\n\n")
+        if self.channel is not None:
+            mck_serve_channel_write(self.channel.ptr, <const uint8_t *>PyBytes_AS_STRING(message), <size_t>len(message))
+            self.channel.flush()
+        else:
+            self.server.post(message)
+        return True
+
+    def raw(self, bytes text not None):
+        """Whole server-sent events, or comments, as they are (HTTP only). False: the client is gone."""
+        if not self.open or self.http is None:
+            return False
+        self.streaming = True
+        mck_serve_conn_stream(self.http.conn, <const uint8_t *>PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text))
+        self.http.flush()
+        return True
+
+    def reply(self, tuple answer not None, event_id=None):
+        """The answer, as `ask` would have returned it. False: the client is gone, or it has been answered."""
+        cdef mck_serve_reply reply
+        cdef HttpProtocol http = self.http
+        if not self.open:
+            return False
+        if http is None or self.streaming:
+            message = envelope(self, answer)
+            if message is not None:
+                self.send(message, event_id)
+            self.close()
+            return True
+        self.close()
+        kind, status, payload, revision, cancel, fields = answer
+        memset(&reply, 0, sizeof(reply))
+        reply.new_session = -1 if revision is None else NAMES.index(revision)
+        reply.kind = <mck_serve_reply_kind><int>kind
+        reply.status = <uint16_t>status
+        if payload is not None:
+            reply.payload = <const uint8_t *>PyBytes_AS_STRING(payload)
+            reply.payload_len = <size_t>len(payload)
+        if fields is not None:
+            reply.fields = PyBytes_AS_STRING(fields)
+        http.act(mck_serve_conn_reply(http.conn, &reply))
+        return True
+
+    def end(self):
+        """End the stream without an answer (a session's stream, or one that is to be resumed)."""
+        if self.open:
+            self.close()
+
+    def authorized(self, unsigned int principal, double seconds):
+        """The credential asked about is this principal's, and good for so long. Goes on with the request."""
+        cdef HttpProtocol http = self.http
+        cdef uint64_t until = now() + <uint64_t>(seconds * 1e9) if seconds > 0 else 0
+        if self.open and http is not None:
+            self.open = False
+            self.http = None
+            http.exchange = None
+            http.act(mck_serve_conn_authorized(http.conn, principal, until))
+
+    cdef close(self):
+        """Answered: what was a stream ends, and the next request may come."""
+        cdef HttpProtocol http = self.http
+        self.open = False
+        self.http = None
+        self.on_gone = None
+        if http is not None:
+            http.exchange = None
+            if self.streaming:
+                http.act(mck_serve_conn_stream_end(http.conn))
+        elif self.channel is None:
+            self.server.post(self.answered)
+
+    def answered(self):
+        self.server.working -= 1
+
+    cdef lose(self):
+        """The client went away."""
+        self.open = False
+        self.http = None
+        gone, self.on_gone = self.on_gone, None
+        if gone is not None:
+            gone()
+
+
+@cython.final
+cdef class Channel:
+    """A transport of whole messages: `message` for each that arrives; `write` is called with each that is to be sent."""
+
+    def __cinit__(self, Server server not None, write):
+        self.server = server
+        self.write = write
+        self.ptr = mck_serve_channel_new(server.ptr, <void *>self)
+        if not self.ptr:
+            raise MemoryError
+
+    def __dealloc__(self):
+        mck_serve_channel_delete(self.ptr)
+
+    def message(self, bytes text not None):
+        cdef mck_serve_reply reply
+        cdef Exchange exchange
+        if mck_serve_channel_message(self.ptr, <const uint8_t *>PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text)):
+            exchange = self.server.exchange(mck_serve_channel_question(self.ptr), "websocket")
+            exchange.channel = self
+            self.server.answer(exchange, &reply)
+            mck_serve_channel_reply(self.ptr, &reply)
+        self.flush()
+
+    cdef flush(self):
+        cdef size_t size
+        cdef const uint8_t *out = mck_serve_channel_out(self.ptr, &size)
+        if size:
+            lines = span(out, size)
+            mck_serve_channel_taken(self.ptr)
+            for line in lines.splitlines():
+                self.write(line)
+
+    def close(self):
+        """The peer is gone: its calls are cancelled."""
+        mck_serve_channel_delete(self.ptr)
+        self.ptr = NULL
 
 
 @cython.final
@@ -225,10 +509,13 @@ cdef class HttpProtocol:
         self.server.connections.add(self)
 
     def connection_lost(self, exc):
+        cdef Exchange exchange = self.exchange
         mck_serve_conn_delete(self.conn)
         self.conn = NULL
-        self.transport = self.write = None
+        self.transport = self.write = self.exchange = None
         self.server.connections.discard(self)
+        if exchange is not None:
+            exchange.lose()
 
     def abort(self):
         """Cut the connection."""
@@ -263,8 +550,16 @@ cdef class HttpProtocol:
 
     cdef act(self, mck_serve_event event):
         cdef mck_serve_reply reply
+        cdef Exchange exchange
         while event == MCK_SERVE_ASK:
-            self.server.answer(mck_serve_conn_question(self.conn), &reply, "http")
+            exchange = self.server.exchange(mck_serve_conn_question(self.conn), "http")
+            exchange.http = self
+            self.exchange = exchange
+            self.server.answer(exchange, &reply)
+            if reply.kind == MCK_SERVE_LATER and not exchange.open:
+                return  # answered meanwhile, from inside `ask`
+            if reply.kind != MCK_SERVE_LATER:
+                self.exchange = exchange.http = None
             event = mck_serve_conn_reply(self.conn, &reply)
         self.flush()
         if event == MCK_SERVE_HANDOFF:
