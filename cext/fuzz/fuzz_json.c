@@ -1,6 +1,7 @@
 /* rooms: json cpu */
 
-/* Every kernel gives the same answer, stepping through a document accepts what validation accepts, escaping can be undone. */
+/* Every kernel gives the same answer, stepping through a document accepts what validation accepts, escaping can be
+ * undone. */
 #include "mcpkit/cpu.h"
 #include "mcpkit/json.h"
 

@@ -1,7 +1,7 @@
 /* rooms: rpc json cpu */
 
-/* Envelopes are the same by every kernel, refused as JSON exactly when they are none, and keep to their bytes; lines come out the
- * same however they were cut. */
+/* Envelopes are the same by every kernel, refused as JSON exactly when they are none, and keep to their bytes; lines
+ * come out the same however they were cut. */
 #include "mcpkit/cpu.h"
 #include "mcpkit/rpc.h"
 

@@ -101,8 +101,8 @@ static inline uint32_t mck_plain_run(const uint8_t *data, uint32_t pos, uint32_t
     return pos;
 }
 
-/* A first look at a run that is probably short: true when its end was found, `pos` then stands on it. Sixteen bytes where the
- * smallest machine of the family can compare them at once, else twice eight. */
+/* A first look at a run that is probably short: true when its end was found, `pos` then stands on it. Sixteen bytes
+ * where the smallest machine of the family can compare them at once, else twice eight. */
 static inline bool mck_plain_start(const uint8_t *data, uint32_t *pos, uint32_t len)
 {
 #if defined(__SSE2__)
@@ -171,8 +171,8 @@ static inline uint32_t mck_utf8_run(const uint8_t *data, uint32_t pos, uint32_t 
     return len;
 }
 
-/* Where to start again, byte by byte, after whole blocks up to `block` were found well-formed but for a sequence that may
- * reach over its end. */
+/* Where to start again, byte by byte, after whole blocks up to `block` were found well-formed but for a sequence that
+ * may reach over its end. */
 static inline uint32_t mck_utf8_back_up(const uint8_t *data, uint32_t pos, uint32_t block)
 {
     for (uint32_t back = 1; back <= 3 && block - pos >= back; back++) {

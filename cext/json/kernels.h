@@ -8,7 +8,8 @@ extern const mck_json_kernels mck_json_kernels_portable;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const mck_json_kernels mck_json_kernels_avx2;
 #elif defined(__aarch64__) || defined(_M_ARM64) || defined(__arm__)
-/* A 32-bit machine's object is empty when its compiler was not told of NEON: then nothing but the portable table is used. */
+/* A 32-bit machine's object is empty when its compiler was not told of NEON: then nothing but the portable table is
+ * used. */
 #define MCK_JSON_HAVE_NEON_FILE 1
 #elif defined(__wasm_simd128__)
 extern const mck_json_kernels mck_json_kernels_simd128;
@@ -20,9 +21,10 @@ const mck_json_kernels *mck_json_neon(void);
 #endif
 
 /*
- * UTF-8 by three table look-ups (Keiser and Lemire, "Validating UTF-8 in less than one instruction per byte", 2020): the high
- * and low half of the byte before and the high half of the byte itself each say which faults they allow; a fault is
- * what all three allow. Two continuation bytes in a row are right only as third or fourth byte, which is checked apart.
+ * UTF-8 by three table look-ups (Keiser and Lemire, "Validating UTF-8 in less than one instruction per byte", 2020):
+ * the high and low half of the byte before and the high half of the byte itself each say which faults they allow; a
+ * fault is what all three allow. Two continuation bytes in a row are right only as third or fourth byte, which is
+ * checked apart.
  */
 enum {
     MCK_U8_SHORT = 1, /* a lead byte without its continuation */

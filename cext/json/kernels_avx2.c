@@ -1,5 +1,5 @@
-/* 32 bytes at a time with AVX2. Empty on other machines; compiled with -mavx2. (64 at a time with AVX-512 were measured to be no
- * faster: what bounds a scan is where its strings end.) */
+/* 32 bytes at a time with AVX2. Empty on other machines; compiled with -mavx2. (64 at a time with AVX-512 were measured
+ * to be no faster: what bounds a scan is where its strings end.) */
 #if defined(__x86_64__) || defined(_M_X64)
 
 #include "inline.h"

@@ -1,11 +1,12 @@
-/* The cursor: validation of one value at a time over the caller's bytes. Nesting is kept in bits, never on the C stack. */
+/* The cursor: validation of one value at a time over the caller's bytes. Nesting is kept in bits, not on the C stack. */
 #include "inline.h"
 #include "kernels.h"
 
 #define MAX_DEPTH 1024u /* what the bits of read_nested hold, whatever the caller allows */
 
-/* How far a helper came (to the fault when it refuses) and with what result: both come back in one register. Places are passed
- * on as plain numbers, never as part of a struct in memory: reading a pair of fields of which one was just written stalls. */
+/* How far a helper came (to the fault when it refuses) and with what result: both come back in one register. Places are
+ * passed on as plain numbers, never as part of a struct in memory: reading a pair of fields of which one was just
+ * written stalls. */
 typedef struct {
     uint32_t pos;
     mck_json_status status;
@@ -118,7 +119,8 @@ static step read_string_slowly(const uint8_t *data, uint32_t pos, uint32_t len, 
                 }
                 pos = escape.pos;
             } else if (b >= 0x80) {
-                /* A quote, a backslash or a control character stands inside no sequence: the part before it is checked alone. */
+                /* A quote, a backslash or a control character stands inside no sequence: the part before it is checked
+                 * alone. */
                 uint32_t end = mck_special_run(data, pos, len);
                 pos = kernels->utf8_run(data, pos, end);
                 if (pos != end) {

@@ -1,6 +1,6 @@
 /*
- * One scan over a message. Faults of JSON are final; the first fault of the envelope is remembered while the scan goes on, so
- * that text that is not JSON is always called that and a refusal can name the id wherever it stands.
+ * One scan over a message. Faults of JSON are final; the first fault of the envelope is remembered while the scan goes
+ * on, so that text that is not JSON is always called that and a refusal can name the id wherever it stands.
  */
 #include "mcpkit/rpc.h"
 
@@ -32,8 +32,8 @@ typedef enum {
     KEY_ERROR,
 } top_key;
 
-/* The decoded bytes of a key: those of the message itself, or `room` when an escape hides in it. Keys too long to be known
- * come back as nothing. */
+/* The decoded bytes of a key: those of the message itself, or `room` when an escape hides in it. Keys too long to be
+ * known come back as nothing. */
 static const uint8_t *key_text(const scan *s, const mck_json_value *key, uint8_t room[LONGEST_KEY], size_t *len)
 {
     const uint8_t *raw = s->cursor.data + key->span.start;
@@ -122,8 +122,9 @@ static mck_json_value *meta_slot(mck_rpc_envelope *e, const uint8_t *text, size_
 }
 
 /*
- * Compact messages spell their keys plainly. A comparison with the key that is probably there costs the processor a correct guess;
- * looking for the key's end first would make everything after it wait. The offset of the key's quote when it may be one, else 0.
+ * Compact messages spell their keys plainly. A comparison with the key that is probably there costs the processor a
+ * correct guess; looking for the key's end first would make everything after it wait. The offset of the key's quote
+ * when it may be one, else 0.
  */
 static inline uint32_t compact_key(const mck_json_cursor *c, bool first)
 {
@@ -467,7 +468,8 @@ static void judge(scan *s, uint32_t start)
                                               : MCK_RPC_REQUEST;
 }
 
-/* In pieces that compilers turn into plain stores: for the whole they take a string instruction that costs a tenth of the scan. */
+/* In pieces that compilers turn into plain stores: for the whole they take a string instruction that costs a tenth of
+ * the scan. */
 static inline void clear(mck_rpc_envelope *out)
 {
     uint8_t *p = (uint8_t *)out;

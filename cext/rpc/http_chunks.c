@@ -96,7 +96,8 @@ static const char *take(mck_http_chunks *c, uint8_t b)
 
 mck_http_progress mck_http_chunks_feed(mck_http_chunks *c, uint8_t *body, size_t len, const mck_http_limits *limits)
 {
-    /* Sizes, extensions and trailers together may take as many bytes again as the largest body, and a head's worth more. */
+    /* Sizes, extensions and trailers together may take as many bytes again as the largest body, and a head's worth
+     * more. */
     uint64_t framing =
         limits->max_body > UINT64_MAX - limits->max_head ? UINT64_MAX : limits->max_body + limits->max_head;
     if (c->state == FAILED) {

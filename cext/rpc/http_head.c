@@ -1,7 +1,7 @@
 /*
- * The request head, line by line. Between calls on a growing buffer the head itself remembers everything: `head_len` is where
- * the unfinished line begins, `scanned` how far its end has been looked for. Verdicts depend on the bytes alone, never on how
- * they were cut.
+ * The request head, line by line. Between calls on a growing buffer the head itself remembers everything: `head_len` is
+ * where the unfinished line begins, `scanned` how far its end has been looked for. Verdicts depend on the bytes alone,
+ * never on how they were cut.
  */
 #include "mcpkit/http.h"
 
@@ -338,7 +338,7 @@ mck_http_progress mck_http_parse(const uint8_t *data, size_t len, const mck_http
         return MCK_HTTP_REFUSED;
     }
     uint32_t window = (uint32_t)(len < limits->max_head ? len : limits->max_head);
-    /* With its carriage return and two blanks no request line of ours is longer; what is, is refused whatever follows. */
+    /* With its carriage return and two blanks no good request line is longer; others are refused at once. */
     uint64_t good = (uint64_t)MAX_METHOD + limits->max_target + VERSION_LEN + 3;
     uint32_t longest = good < UINT32_MAX ? (uint32_t)good : UINT32_MAX;
     for (;;) {

@@ -1,7 +1,7 @@
 /* rooms: rpc json cpu */
 
-/* Request heads that trickle in, limits, chunked bodies in place, media types; then the fuzz seeds. The table of what is refused
- * is in tests/wire, as bytes. */
+/* Request heads that trickle in, limits, chunked bodies in place, media types; then the fuzz seeds. The table of what
+ * is refused is in tests/wire, as bytes. */
 #include "fuzz/fuzz_http.c"
 
 static const mck_http_limits usual = {16384, 8192, 4u << 20};

@@ -1,4 +1,4 @@
-"""JSON-RPC envelopes, line framing and HTTP/1.1 heads, for callers that hold bytes: what the C core sees, opened to Python."""
+"""JSON-RPC envelopes, line framing and HTTP/1.1 heads, as the C core sees them, for callers that hold bytes."""
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -56,8 +56,8 @@ cdef class Envelope:
 
     @property
     def status(self):
-        """"ok", or why it was refused: "json", "not-object", "empty-batch", "version", "duplicate", "id", "method", "params",
-        "both"."""
+        """"ok", or why it was refused: "json", "not-object", "empty-batch", "version", "duplicate", "id", "method",
+        "params", "both"."""
         return STATUSES[self.e.status]
 
     @property
@@ -235,7 +235,7 @@ cdef class Lines:
             PyBuffer_Release(&view)
 
     def next(self, *, bint eof=False):
-        """The next line without its end, None when more must be read; `LineTooLongError` once for each line beyond the limit.
+        """The next line without its end, None when more must be read; `LineTooLongError` once for each beyond the limit.
 
         ``eof`` says that nothing more will come: what is left is then the last line.
         """
@@ -245,7 +245,8 @@ cdef class Lines:
         if status == MCK_RPC_LINE:
             return PyBytes_FromStringAndSize(<const char *>line, <Py_ssize_t>length)
         if status == MCK_RPC_LINE_TOO_LONG:
-            raise LineTooLongError(f"a line of more than {self.lines.max_line} bytes: send shorter messages or raise the limit")
+            raise LineTooLongError(
+                f"a line of more than {self.lines.max_line} bytes: send shorter messages or raise the limit")
         return None
 
 
@@ -338,7 +339,8 @@ cdef class Head:
     @property
     def fields(self):
         """Every field in order, (name, value), names as they were written."""
-        return [(self.span(self.h.fields[i].name), self.span(self.h.fields[i].value)) for i in range(self.h.field_count)]
+        return [(self.span(self.h.fields[i].name), self.span(self.h.fields[i].value))
+                for i in range(self.h.field_count)]
 
     @property
     def known(self):
