@@ -1,4 +1,4 @@
-/* The cursor: validation of one value at a time over the caller's bytes. Nesting is kept in bits, not on the C stack. */
+/* The cursor: validation, one value at a time, over the caller's bytes. Nesting is kept in bits, not on the C stack. */
 #include "inline.h"
 #include "kernels.h"
 

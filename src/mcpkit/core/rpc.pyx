@@ -235,7 +235,7 @@ cdef class Lines:
             PyBuffer_Release(&view)
 
     def next(self, *, bint eof=False):
-        """The next line without its end, None when more must be read; `LineTooLongError` once for each beyond the limit.
+        """The next line without its end, None when more must be read; `LineTooLongError` once for each too long.
 
         ``eof`` says that nothing more will come: what is left is then the last line.
         """
