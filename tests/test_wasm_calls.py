@@ -312,6 +312,67 @@ def test_commands_of_the_second_preview() -> None:
     engine.close()  # the sleeper is left behind
 
 
+NAMED_TO_MISLEAD = """(module (func $f (export "_start") (call $g))
+  (func $g (@name "Caused by: all fuel consumed") unreachable) (memory (export "memory") 1))"""
+
+
+def test_a_guest_does_not_choose_how_its_end_is_told(engine: Engine) -> None:
+    """Names of functions stand in wasmtime's message, but not in ours."""
+    result = Tool(program(engine, NAMED_TO_MISLEAD), style="command").call(b"{}")
+    assert (result.status, result.detail) == ("trap", "wasm `unreachable` instruction executed")
+    deep = Tool(program(engine, '(module (func $f (export "_start") call $f))'), style="command").call(b"{}")
+    assert (deep.status, deep.detail) == ("trap", "call stack exhausted")
+
+
+@pytest.mark.parametrize(
+    ("inside", "status", "said"),
+    [
+        ("(func $s (loop (br 0))) (start $s)", "out_of_units", "1000000 units"),
+        ("(func $s unreachable) (start $s)", "trap", "unreachable"),
+        ('(memory 1) (data (i32.const 70000) "x")', "trap", "out of bounds"),
+    ],
+)
+def test_programs_that_end_while_they_start(engine: Engine, inside: str, status: str, said: str) -> None:
+    core = f'{inside} (func (export "_start"))'
+    component = f"""(component (core module $m {core}) (core instance $i (instantiate $m))
+      (func (export "f") (canon lift (core func $i "_start"))))"""
+    for tool in (
+        Tool(program(engine, f"(module {core})"), style="command", max_units=1_000_000),
+        function(program(engine, component), "f", max_units=1_000_000),
+    ):
+        result = tool.call(b"{}")
+        assert result.status == status
+        assert said in result.detail
+
+
+def test_results_that_are_not_what_their_type_says(engine: Engine) -> None:
+    """Bad UTF-8 and lone surrogates of a guest are traps, never values."""
+    of = program(
+        engine,
+        r"""(component (core module $m (memory (export "memory") 1) (data (i32.const 100) "\ff\fe")
+          (func (export "text") (result i32)
+            (i32.store (i32.const 0) (i32.const 100)) (i32.store (i32.const 4) (i32.const 2)) i32.const 0)
+          (func (export "char") (result i32) i32.const 0xd800))
+        (core instance $i (instantiate $m))
+        (func (export "text") (result string) (canon lift (core func $i "text") (memory (core memory $i "memory"))))
+        (func (export "char") (result char) (canon lift (core func $i "char"))))""",
+    )
+    for name, said in (("text", "utf-8"), ("char", "char")):
+        result = function(of, name).call(b"{}")
+        assert (result.status, result.output) == ("trap", b"")
+        assert said in result.detail
+
+
+def test_a_program_with_many_memories(engine: Engine) -> None:
+    memories = "".join(f"(core module $m{i} (memory 1)) (core instance (instantiate $m{i}))" for i in range(5))
+    text = f"""(component {memories} (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+      (func (export "f") (canon lift (core func $i "f"))))"""
+    small = Engine(LIBRARY, max_instances=1)
+    for where in (engine, small):
+        assert function(program(where, text), "f").call(b"{}").status == "ok"
+    small.close()
+
+
 # ---- many calls ----
 
 
@@ -353,12 +414,14 @@ def test_more_calls_than_instances_wait_in_order(calculator: Program) -> None:
 
 
 def test_a_tools_own_concurrency(engine: Engine, calculator: Program) -> None:
-    spin = function(calculator, "spin", max_concurrent=2)
-    calls = [spin.start(b'{"n": 3000000}') for _ in range(3)]
-    assert calls[2].done
-    assert calls[2].result is not None
-    assert calls[2].result.status == "busy"
-    assert {result.status for result in finished(engine, calls[:2])} == {"ok"}
+    spin = function(calculator, "spin", max_concurrent=2, max_units=10**12)
+    calls = [spin.start(b'{"n": 4000000000}') for _ in range(3)]
+    refused = calls.pop().result
+    assert refused is not None
+    assert refused.status == "busy"
+    for call in calls:
+        call.cancel()
+    assert {result.status for result in finished(engine, calls)} == {"cancelled"}
     assert spin.call(b'{"n": 1}').status == "ok"
 
 

@@ -44,6 +44,9 @@ HOSTILE = """(component
     (func (export "large") (param i32) (result i32)
       (i32.store (i32.const 16) (i32.const 65536)) (i32.store (i32.const 20) (local.get 0))
       (memory.fill (i32.const 65536) (i32.const 120) (local.get 0)) (i32.const 16))
+    (func (export "list") (result i32)
+      (drop (memory.grow (i32.const 64)))
+      (i32.store (i32.const 16) (i32.const 0)) (i32.store (i32.const 20) (i32.const 4000000)) (i32.const 16))
     (func (export "length") (param i32 i32) (result i32) (local.get 1)))
   (core instance $i (instantiate $m))
   (func (export "small") (param "x" u32) (result u32) (canon lift (core func $i "small")))
@@ -56,6 +59,8 @@ HOSTILE = """(component
   (func (export "slow") (canon lift (core func $i "slow")))
   (func (export "large") (param "n" u32) (result string)
     (canon lift (core func $i "large") (memory (core memory $i "memory"))))
+  (func (export "list") (result (list u8))
+    (canon lift (core func $i "list") (memory (core memory $i "memory"))))
   (func (export "length") (param "text" string) (result u32)
     (canon lift (core func $i "length") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"""
 
@@ -192,7 +197,8 @@ def test_the_programs_own_minimum(hostile: Program) -> None:
 
 def test_more_tables_and_elements_than_allowed(engine: Engine, hostile: Program) -> None:
     result = function(hostile, "small", max_table_elements=1000).call(b'{"x": 1}')
-    assert result.status in ("out_of_memory", "internal")
+    assert result.status == "out_of_memory"
+    assert "1000 elements" in result.detail
     assert "50000" in result.detail
     assert works(engine, hostile)
 
@@ -392,6 +398,8 @@ def test_results_larger_than_allowed(engine: Engine, hostile: Program) -> None:
     loud = command(engine, SHOUT % 1, max_result_bytes=100_000).call(b"{}")
     assert (loud.status, loud.output) == ("result_too_large", b"")
     assert "100000 bytes" in loud.detail
+    listed = function(hostile, "list").call(b"{}")
+    assert listed.status == "result_too_large"
 
 
 def test_endless_diagnostics_are_cut(engine: Engine) -> None:

@@ -135,13 +135,6 @@ typedef struct {
 /* Only ever used for functions without parameters and results: opaque. */
 typedef struct wasmtime_val wasmtime_val_t;
 
-/* ---- traps ---- */
-
-enum {
-    WASMTIME_TRAP_UNREACHABLE = 9,
-    WASMTIME_TRAP_OUT_OF_FUEL = 11,
-};
-
 /* ---- component types ---- */
 
 enum {
@@ -394,7 +387,6 @@ typedef void (*mck_finalizer)(void *data);
     X(void, error_delete, (wasmtime_error_t *))                                                                        \
     X(void, error_message, (const wasmtime_error_t *, wasm_byte_vec_t *))                                              \
     X(bool, error_exit_status, (const wasmtime_error_t *, int *))                                                      \
-    X(bool, trap_code, (const wasm_trap_t *, uint8_t *))                                                               \
     /* stores */                                                                                                       \
     X(wasmtime_store_t *, store_new, (wasm_engine_t *, void *, mck_finalizer))                                         \
     X(wasmtime_context_t *, store_context, (wasmtime_store_t *))                                                       \

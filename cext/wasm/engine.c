@@ -24,6 +24,7 @@
 /* What one memory of the pool reserves: 32-bit addresses whole, so that most bounds checks are page faults, and a guard. */
 #define RESERVED_PER_MEMORY ((UINT64_C(4) << 30) + (UINT64_C(64) << 20))
 #define MEMORIES_PER_INSTANCE 2u
+#define SPARE_MEMORIES 14u
 #define TABLES_PER_INSTANCE 4u
 #define TABLE_ELEMENTS 100000u
 #define RESERVED_PER_STACK (UINT64_C(4) << 20)
@@ -69,36 +70,50 @@ void mck_error_take(const mck_wasmtime_api *api, mck_wasm_error *error, const ch
  * A library that cannot reserve its pool aborts the process, so the reservation is tried here first. Containers and `ulimit -v`
  * leave less room than the 64-bit address space suggests: then half the instances, and half again.
  */
-static uint32_t instances_that_fit(uint32_t wanted)
+static bool fits(uint32_t instances, uint32_t memories)
 {
-    for (uint32_t n = wanted; n > 0; n /= 2) {
-        uint64_t bytes = (uint64_t)n * (MEMORIES_PER_INSTANCE * RESERVED_PER_MEMORY + RESERVED_PER_STACK +
-                                        TABLES_PER_INSTANCE * TABLE_ELEMENTS * UINT64_C(8));
-        bytes += bytes / 16;
-        if (bytes > SIZE_MAX)
-            continue;
-        int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    uint64_t bytes = memories * RESERVED_PER_MEMORY +
+                     instances * (RESERVED_PER_STACK + TABLES_PER_INSTANCE * TABLE_ELEMENTS * UINT64_C(8));
+    bytes += bytes / 16;
+    if (bytes > SIZE_MAX)
+        return false;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifdef MAP_NORESERVE
-        flags |= MAP_NORESERVE;
+    flags |= MAP_NORESERVE;
 #endif
-        void *probe = mmap(NULL, (size_t)bytes, PROT_NONE, flags, -1, 0);
-        if (probe == MAP_FAILED)
-            continue;
-        (void)munmap(probe, (size_t)bytes);
-        return n;
-    }
-    return 0;
+    void *probe = mmap(NULL, (size_t)bytes, PROT_NONE, flags, -1, 0);
+    if (probe == MAP_FAILED)
+        return false;
+    (void)munmap(probe, (size_t)bytes);
+    return true;
 }
 
-static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, uint32_t instances, uint64_t max_memory)
+typedef struct {
+    uint32_t instances, memories;
+} pool_size;
+
+/* Most programs have one memory. Some spare ones let a few programs with many run even in a small pool. */
+static pool_size size_that_fits(uint32_t wanted)
+{
+    for (uint32_t n = wanted; n > 0; n /= 2) {
+        if (fits(n, n * MEMORIES_PER_INSTANCE + SPARE_MEMORIES))
+            return (pool_size){n, n * MEMORIES_PER_INSTANCE + SPARE_MEMORIES};
+        if (fits(n, n * MEMORIES_PER_INSTANCE))
+            return (pool_size){n, n * MEMORIES_PER_INSTANCE};
+    }
+    return (pool_size){0, 0};
+}
+
+static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, pool_size size, uint64_t max_memory)
 {
     wasmtime_pooling_allocation_config_t *pool = api->pooling_allocation_config_new();
     api->pooling_allocation_config_max_memory_size_set(pool, (size_t)max_memory);
-    api->pooling_allocation_config_total_memories_set(pool, instances * MEMORIES_PER_INSTANCE);
-    api->pooling_allocation_config_total_tables_set(pool, instances * TABLES_PER_INSTANCE);
-    api->pooling_allocation_config_total_stacks_set(pool, instances + 1); /* one more: linking is tried out besides */
-    api->pooling_allocation_config_total_component_instances_set(pool, instances + 1);
-    api->pooling_allocation_config_total_core_instances_set(pool, (instances + 1) * 16);
+    api->pooling_allocation_config_total_memories_set(pool, size.memories);
+    api->pooling_allocation_config_total_tables_set(pool, size.instances * TABLES_PER_INSTANCE);
+    api->pooling_allocation_config_total_stacks_set(pool,
+                                                    size.instances + 1); /* one more: linking is tried out besides */
+    api->pooling_allocation_config_total_component_instances_set(pool, size.instances + 1);
+    api->pooling_allocation_config_total_core_instances_set(pool, (size.instances + 1) * 64);
     /* Room for what large language runtimes bring along; only limits, not reservations. */
     api->pooling_allocation_config_max_core_instances_per_component_set(pool, 64);
     api->pooling_allocation_config_max_memories_per_component_set(pool, 16);
@@ -117,7 +132,7 @@ static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, uint32_
     api->pooling_allocation_config_delete(pool);
 }
 
-static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, uint32_t instances, uint64_t max_memory, bool parallel)
+static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, pool_size size, uint64_t max_memory, bool parallel)
 {
     wasm_config_t *config = api->wasm_config_new();
     api->config_consume_fuel_set(config, true);
@@ -130,7 +145,7 @@ static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, uint32_t instances,
     /* Off: 64-bit memories do not fit the pool's reservation, and their bounds checks cost every guest that has them. */
     api->config_wasm_memory64_set(config, false);
     api->config_parallel_compilation_set(config, parallel);
-    set_pool(api, config, instances, max_memory);
+    set_pool(api, config, size, max_memory);
     return api->wasm_engine_new_with_config(config);
 }
 
@@ -221,7 +236,8 @@ mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wa
         free_engine(engine);
         return MCK_WASM_E_CONFIG;
     }
-    engine->max_instances = instances_that_fit(wanted);
+    pool_size size = size_that_fits(wanted);
+    engine->max_instances = size.instances;
     if (engine->max_instances == 0) {
         mck_error_set(
             error,
@@ -231,7 +247,7 @@ mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wa
         free_engine(engine);
         return MCK_WASM_E_CONFIG;
     }
-    engine->wasm = make_wasm(&engine->api, engine->max_instances, engine->max_memory, config->parallel_compilation);
+    engine->wasm = make_wasm(&engine->api, size, engine->max_memory, config->parallel_compilation);
     if (engine->wasm == NULL) {
         mck_error_set(error, "wasmtime refuses the engine's configuration");
         free_engine(engine);

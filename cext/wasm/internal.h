@@ -178,8 +178,8 @@ struct mck_wasm_call {
     uint8_t *arguments;
 
     /* Not cleared beforehand but for their first byte: a call that ends well leaves them alone. */
-    char run_detail[512]; /* the guest's side */
-    char detail[640];     /* the owner's side */
+    char run_detail[512];              /* the guest's side */
+    char detail[640];                  /* the owner's side */
     wasmtime_component_val_t values[]; /* one per parameter, then the bytes of the arguments */
 };
 
@@ -214,6 +214,8 @@ bool mck_run_convert(mck_wasm_call *call);
 /* One slice: true when the run is over. The first makes the instance. */
 bool mck_run_slice(mck_wasm_call *call);
 uint64_t mck_run_units(const mck_wasm_call *call);
+/* Bytes of a module's exported memory now; 0 where it cannot be seen (components keep theirs to themselves). */
+uint64_t mck_run_memory(const mck_wasm_call *call);
 /* After it is over: status, detail, output and usage for the owner. Only for the one who claimed the call. */
 void mck_run_collect(mck_wasm_call *call, uint64_t now);
 /* Frees everything of the guest's side. */

@@ -56,23 +56,21 @@ static bool contains(const char *text, size_t len, const char *wanted)
  *     Caused by:
  *         0: memory fault at wasm address …
  *         1: wasm trap: out of bounds memory access
- * The innermost cause is the one to tell; without causes it is the first line.
+ * The innermost cause is the one to tell; without causes it is the first line. Nothing else may be looked at: the names in the
+ * backtrace are the guest's own, and could say anything.
  */
-static void innermost(const char **text, size_t *len)
+static bool innermost(const char **text, size_t *len)
 {
     static const char CAUSES[] = "Caused by:";
     static const char TRAP[] = "wasm trap: ";
     const char *at = *text, *end = at + *len, *causes = NULL;
-    for (const char *p = at; p + sizeof CAUSES - 1 <= end; p++)
+    while (end > at && (end[-1] == '\n' || end[-1] == ' ' || end[-1] == 0)) /* a trap's message ends with a zero byte */
+        end--;
+    for (const char *p = at; (size_t)(end - p) >= sizeof CAUSES - 1; p++)
         if (memcmp(p, CAUSES, sizeof CAUSES - 1) == 0)
             causes = p + sizeof CAUSES - 1;
-    const char *start = at, *stop = memchr(at, '\n', (size_t)(end - at));
-    if (stop == NULL)
-        stop = end;
+    const char *start = at, *stop = end;
     if (causes != NULL) {
-        stop = end;
-        while (stop > causes && (stop[-1] == '\n' || stop[-1] == ' '))
-            stop--;
         start = stop;
         while (start > causes && start[-1] != '\n')
             start--;
@@ -83,60 +81,53 @@ static void innermost(const char **text, size_t *len)
             digits++;
         if (digits > start && stop - digits >= 2 && digits[0] == ':' && digits[1] == ' ')
             start = digits + 2;
+    } else {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        if (line != NULL)
+            stop = line;
     }
-    if ((size_t)(stop - start) > sizeof TRAP - 1 && memcmp(start, TRAP, sizeof TRAP - 1) == 0)
+    bool trap = (size_t)(stop - start) > sizeof TRAP - 1 && memcmp(start, TRAP, sizeof TRAP - 1) == 0;
+    if (trap)
         start += sizeof TRAP - 1;
     *text = start;
     *len = (size_t)(stop - start);
+    return trap;
 }
 
-/* The size of a module's exported memory; components keep theirs to themselves: 0. */
-static uint64_t memory_size(const mck_wasm_call *call)
-{
-    const mck_wasmtime_api *api = &call->engine->api;
-    wasmtime_extern_t memory;
-    if (call->tool->program->component || call->phase != MCK_RUN_CALLING)
-        return 0;
-    if (!api->instance_export_get(call->context, &call->instance.module, "memory", 6, &memory))
-        return 0;
-    return memory.kind == WASMTIME_EXTERN_MEMORY ? api->memory_data_size(call->context, &memory.of.memory) : 0;
-}
-
-static void read_message(mck_wasm_call *call, const char *text, size_t len, bool out_of_fuel, bool unreachable)
+static void read_message(mck_wasm_call *call, const char *text, size_t len, bool trapped)
 {
     unsigned long long memory_limit = call->max_memory;
-    const char *inner = text;
-    size_t inner_len = len;
-    innermost(&inner, &inner_len);
     char reason[256];
-    mck_outcome_text(reason, sizeof reason, inner, inner_len);
-    if (out_of_fuel || contains(text, len, "all fuel consumed")) {
+    trapped = innermost(&text, &len) || trapped;
+    mck_outcome_text(reason, sizeof reason, text, len);
+    bool making = call->phase == MCK_RUN_INSTANTIATING;
+    if (contains(text, len, "all fuel consumed")) {
         mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_UNITS, "stopped at the compute limit of %llu units",
                         (unsigned long long)call->given_units);
-        return;
-    }
-    bool making = call->phase == MCK_RUN_INSTANTIATING;
-    if (making && contains(text, len, "exceeds memory limits")) {
+    } else if (contains(text, len,
+                        "fuel allocated for hostcalls")) { /* the library's own bound on copies to the host */
+        mck_outcome_set(call, MCK_WASM_CALL_RESULT_TOO_LARGE, "the tool hands over more data than can be converted: %s",
+                        reason);
+    } else if (making && contains(text, len, "exceeds memory limits")) {
         mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_MEMORY,
                         "the program starts with more memory than the limit of %llu bytes: %s", memory_limit, reason);
-        return;
-    }
-    if (making && contains(text, len, "maximum concurrent")) {
+    } else if (making && contains(text, len, "exceeds table limits")) {
+        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_MEMORY,
+                        "the program starts with larger tables than the limit of %u elements: %s",
+                        (unsigned)call->tool->limits.max_table_elements, reason);
+    } else if (making && contains(text, len, "maximum concurrent")) {
         mck_outcome_set(call, MCK_WASM_CALL_BUSY, "no room for another instance: %s", reason);
-        return;
-    }
-    if (making && !contains(text, len, "wasm trap") && !contains(text, len, "wasm backtrace")) {
+    } else if (making && !trapped) {
         mck_outcome_set(call, MCK_WASM_CALL_INTERNAL, "the program could not be started: %s", reason);
-        return;
+    } else {
+        /* Programs that get no memory usually stop themselves. Whether that was the cause is not known: say what is. */
+        uint64_t memory = mck_run_memory(call);
+        if (contains(text, len, "wasm `unreachable`") && (memory == 0 || memory >= call->max_memory / 2))
+            mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s (trapped under a memory limit of %llu bytes)", reason,
+                            memory_limit);
+        else
+            mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s", reason);
     }
-    /* Programs that get no memory usually stop themselves. Whether that was the cause is not known: say what is known. */
-    uint64_t memory = memory_size(call);
-    unreachable = unreachable || contains(text, len, "wasm `unreachable`");
-    if (unreachable && (memory == 0 || memory >= call->max_memory / 2))
-        mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s (trapped under a memory limit of %llu bytes)", reason,
-                        memory_limit);
-    else
-        mck_outcome_set(call, MCK_WASM_CALL_TRAP, "%s", reason);
 }
 
 void mck_outcome_read(mck_wasm_call *call)
@@ -144,10 +135,8 @@ void mck_outcome_read(mck_wasm_call *call)
     const mck_wasmtime_api *api = &call->engine->api;
     wasm_byte_vec_t text;
     if (call->trap != NULL) {
-        uint8_t code = UINT8_MAX;
-        (void)api->trap_code(call->trap, &code);
         api->wasm_trap_message(call->trap, &text);
-        read_message(call, text.data, text.size, code == WASMTIME_TRAP_OUT_OF_FUEL, code == WASMTIME_TRAP_UNREACHABLE);
+        read_message(call, text.data, text.size, true);
         api->wasm_byte_vec_delete(&text);
         api->wasm_trap_delete(call->trap);
         call->trap = NULL;
@@ -161,7 +150,7 @@ void mck_outcome_read(mck_wasm_call *call)
                 mck_outcome_set(call, MCK_WASM_CALL_GUEST_ERROR, "the program ended with exit status %d", exit_status);
         } else {
             api->error_message(call->error, &text);
-            read_message(call, text.data, text.size, false, false);
+            read_message(call, text.data, text.size, false);
             api->wasm_byte_vec_delete(&text);
         }
     }

@@ -145,7 +145,7 @@ uint64_t mck_run_units(const mck_wasm_call *call)
     return left <= call->given_units ? call->given_units - left : call->given_units;
 }
 
-static uint64_t memory_at_end(const mck_wasm_call *call)
+uint64_t mck_run_memory(const mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
     wasmtime_extern_t memory;
@@ -185,7 +185,7 @@ static void write_result(mck_wasm_call *call)
 
 void mck_run_collect(mck_wasm_call *call, uint64_t now)
 {
-    call->memory_bytes = memory_at_end(call);
+    call->memory_bytes = mck_run_memory(call);
     call->exit_status = call->run_exit;
     call->errors = call->err;
     call->err = (mck_buffer){0};
