@@ -436,7 +436,8 @@ mck_serve_event mck_serve_conn_authorized(mck_serve_conn *c, uint32_t principal,
 /* Headers of an answer: the owner's own and that of a session just opened. */
 static bool open_session(mck_serve_conn *c, const mck_serve_reply *reply, mck_buffer *fields)
 {
-    session *opened = sessions_open(&c->server->sessions, (unsigned)reply->new_session, c->principal, c->now_ns);
+    session *opened =
+        sessions_open(&c->server->sessions, reply->session_id, (unsigned)reply->new_session, c->principal, c->now_ns);
     if (!opened)
         return false;
     if (fields->len)

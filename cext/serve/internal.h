@@ -32,7 +32,7 @@ typedef struct {
 bool sessions_init(session_table *t, uint32_t max, uint64_t idle_ns);
 void sessions_free(session_table *t);
 /* NULL: out of memory or of randomness. */
-session *sessions_open(session_table *t, unsigned revision, uint32_t principal, uint64_t now_ns);
+session *sessions_open(session_table *t, const char *id, unsigned revision, uint32_t principal, uint64_t now_ns);
 /* Only its own principal finds a session. */
 session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint32_t principal, uint64_t now_ns);
 void sessions_close(session_table *t, session *s);

@@ -70,21 +70,32 @@ void sessions_expire(session_table *t, uint64_t now_ns)
         sessions_close(t, t->oldest);
 }
 
-session *sessions_open(session_table *t, unsigned revision, uint32_t principal, uint64_t now_ns)
+static bool choose_id(char id[SESSION_ID_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t random[SESSION_ID_LEN / 2];
     if (getentropy(random, sizeof random) != 0)
-        return NULL;
+        return false;
+    for (size_t i = 0; i < sizeof random; i++) {
+        id[2 * i] = digits[random[i] >> 4];
+        id[2 * i + 1] = digits[random[i] & 15];
+    }
+    return true;
+}
+
+session *sessions_open(session_table *t, const char *id, unsigned revision, uint32_t principal, uint64_t now_ns)
+{
     sessions_expire(t, now_ns);
     while (t->count >= t->max && t->oldest)
         sessions_close(t, t->oldest);
     session *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    for (size_t i = 0; i < sizeof random; i++) {
-        s->id[2 * i] = digits[random[i] >> 4];
-        s->id[2 * i + 1] = digits[random[i] & 15];
+    if (id && strlen(id) == SESSION_ID_LEN)
+        memcpy(s->id, id, SESSION_ID_LEN);
+    else if (!choose_id(s->id)) {
+        free(s);
+        return NULL;
     }
     s->revision = revision;
     s->principal = principal;
@@ -116,4 +127,15 @@ session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint32_t
         link_newest(t, s);
     }
     return s;
+}
+
+bool mck_serve_session_exists(const mck_serve_server *server, const char *id, size_t len)
+{
+    const session_table *t = &server->sessions;
+    if (len != SESSION_ID_LEN)
+        return false;
+    const session *s = t->buckets[bucket_of(t, id)];
+    while (s && memcmp(s->id, id, SESSION_ID_LEN) != 0)
+        s = s->chain;
+    return s != NULL;
 }

@@ -18,8 +18,8 @@ from mcpkit.mcp import Dispatcher, McpError, Request, ServerInfo
 from mcpkit.mcp.errors import INVALID_REQUEST
 from mcpkit.wasm import Runtime
 
-Answer = tuple[int, int, bytes | None, str | None, bytes | None, bytes | None]
-"""For the core: kind, HTTP status, payload, revision of a session to open, raw id of a request to cancel, headers."""
+Answer = tuple[int, int, bytes | None, tuple[str, bytes | None] | None, bytes | None, bytes | None]
+"""For the core: kind, HTTP status, payload, revision and id of a session to open, raw id to cancel, headers."""
 
 
 class Application:
@@ -89,11 +89,11 @@ class Application:
             session=exchange.session,
         )
         reply = self.dispatcher.handle(request)
-        revision_opened = reply.revision if reply.new_session else None
+        opened = (reply.revision, None) if reply.new_session and reply.revision else None
         if reply.error is not None:
             return ERROR, reply.http_status, _error_object(reply.error), None, None, None
         if reply.result is not None:
-            return RESULT, reply.http_status, reply.result, revision_opened, None, None
+            return RESULT, reply.http_status, reply.result, opened, None, None
         return ACCEPTED, reply.http_status, None, None, reply.cancel_request_id, None
 
     def close(self) -> None:

@@ -100,8 +100,9 @@ typedef struct {
     uint16_t status;        /* HTTP; 0 = 200, 202 for ACCEPTED */
     const uint8_t *payload; /* RESULT: the result object; ERROR: the error object; ACCEPTED: a whole body, or none */
     size_t payload_len;
-    int new_session;       /* revision negotiated by initialize, or -1 */
-    const uint8_t *cancel; /* raw id of a request of the same session to cancel, or NULL */
+    int new_session;        /* revision negotiated by initialize, or -1 */
+    const char *session_id; /* of that session: 32 hexadecimal digits that nobody can guess; NULL: chosen here */
+    const uint8_t *cancel;  /* raw id of a request of the same session to cancel, or NULL */
     size_t cancel_len;
     const char *fields; /* further HTTP header lines, "name: value" joined by CRLF, or NULL */
 } mck_serve_reply;
@@ -159,6 +160,9 @@ void mck_serve_channel_reply(mck_serve_channel *channel, const mck_serve_reply *
 void mck_serve_channel_write(mck_serve_channel *channel, const uint8_t *message, size_t len);
 const uint8_t *mck_serve_channel_out(const mck_serve_channel *channel, size_t *len);
 void mck_serve_channel_taken(mck_serve_channel *channel);
+
+/* Is there still a session of this id? Does not count as a use. */
+bool mck_serve_session_exists(const mck_serve_server *server, const char *id, size_t len);
 
 /* Forget every credential: keys have changed, or one was revoked. */
 void mck_serve_forget_credentials(mck_serve_server *server);

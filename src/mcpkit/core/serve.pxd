@@ -85,6 +85,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         const uint8_t *payload
         size_t payload_len
         int new_session
+        const char *session_id
         const uint8_t *cancel
         size_t cancel_len
         const char *fields
@@ -112,6 +113,7 @@ cdef extern from "mcpkit/serve.h" nogil:
     c_bool mck_serve_conn_is_full(const mck_serve_conn *conn)
     void mck_serve_conn_identify(mck_serve_conn *conn, uint32_t principal)
     mck_serve_conn *mck_serve_server_expired(mck_serve_server *server, uint64_t now_ns)
+    c_bool mck_serve_session_exists(const mck_serve_server *server, const char *id, size_t len)
     void mck_serve_forget_credentials(mck_serve_server *server)
 
     ctypedef struct mck_serve_channel:
@@ -186,6 +188,7 @@ cdef class Exchange:
     cdef readonly unsigned int principal
     cdef readonly bint open, streaming
     cdef public object on_gone
+    cdef readonly object peer
 
     cdef lose(self)
     cdef close(self)

@@ -1,6 +1,6 @@
 from asyncio import Transport
 from collections.abc import Callable, Iterable
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 from mcpkit.core.wasm import Engine, Tool
 
@@ -9,8 +9,10 @@ RESULT: int
 ERROR: int
 ACCEPTED: int
 
-# An answer: one of the three kinds above, HTTP status (0: the usual one), payload (result object, error object, or a
-# whole body), revision of a session to open, raw id of a request to cancel, further HTTP header lines joined by CRLF.
+# One of the three kinds above, HTTP status (0: the usual one), payload (result object, error object, or a whole body),
+# revision and id (32 hexadecimal digits; None: chosen by the core) of a session to open, raw id of a request to cancel,
+# further HTTP header lines joined by CRLF.
+_Answer: TypeAlias = tuple[int, int, bytes | None, tuple[str, bytes | None] | None, bytes | None, bytes | None]
 
 @final
 class Server:
@@ -18,7 +20,7 @@ class Server:
         cls,
         engine: Engine,
         *,
-        ask: Callable[[Exchange], tuple[int, int, bytes | None, str | None, bytes | None, bytes | None] | None],
+        ask: Callable[[Exchange], _Answer | None],
         server_info: bytes,
         handoff: Callable[[Transport, bytes], None] | None = None,
         path: str = "/mcp",
@@ -44,6 +46,7 @@ class Server:
         self, tool: Tool, arguments: bytes, era: Literal["legacy", "modern"], done: Callable[[bytes, bool], None]
     ) -> Task: ...
     def post(self, job: Callable[[], object] | bytes) -> None: ...
+    def has_session(self, session: str) -> bool: ...
     def forget_credentials(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
     def run_stdio(self, in_fd: int, out_fd: int, *, spontaneous: bool = False) -> None: ...
@@ -64,6 +67,7 @@ class Exchange:
     params: bytes | None
     message: bytes | None
     principal: int
+    peer: object | None
     open: bool
     streaming: bool
     on_gone: Callable[[], None] | None
@@ -71,11 +75,7 @@ class Exchange:
     def headers(self) -> list[tuple[bytes, bytes]]: ...
     def send(self, message: bytes, event_id: str | None = None) -> bool: ...
     def raw(self, text: bytes) -> bool: ...
-    def reply(
-        self,
-        answer: tuple[int, int, bytes | None, str | None, bytes | None, bytes | None],
-        event_id: str | None = None,
-    ) -> bool: ...
+    def reply(self, answer: _Answer, event_id: str | None = None) -> bool: ...
     def end(self) -> None: ...
     def authorized(self, principal: int, seconds: float) -> None: ...
     def answered(self) -> None: ...

@@ -158,6 +158,11 @@ cdef class Server:
         if self.wake is not None:
             os.write(self.wake[1], b"\0")
 
+    def has_session(self, str session not None):
+        """Whether a legacy session over HTTP is still alive; asking is not using it."""
+        cdef bytes name = session.encode()
+        return mck_serve_session_exists(self.ptr, PyBytes_AS_STRING(name), <size_t>len(name))
+
     def forget_credentials(self):
         """Ask about every credential again."""
         mck_serve_forget_credentials(self.ptr)
@@ -235,7 +240,7 @@ cdef class Server:
 
     cdef bint answer(self, Exchange exchange, mck_serve_reply *reply) except -1:
         """Ask, and describe what came back; its memory is kept until the next question."""
-        cdef bytes payload, cancel, fields
+        cdef bytes payload, cancel, fields, session
         cdef int kind, status
         memset(reply, 0, sizeof(reply[0]))
         reply.new_session = -1
@@ -245,14 +250,17 @@ cdef class Server:
             reply.kind = MCK_SERVE_LATER
             return True
         exchange.open = False
-        kind, status, payload, revision, cancel, fields = self.last_reply = answer
+        kind, status, payload, opened, cancel, fields = self.last_reply = answer
         reply.kind = <mck_serve_reply_kind>kind
         reply.status = <uint16_t>status
         if payload is not None:
             reply.payload = <const uint8_t *>PyBytes_AS_STRING(payload)
             reply.payload_len = <size_t>PyBytes_GET_SIZE(payload)
-        if revision is not None:
+        if opened is not None:
+            revision, session = opened
             reply.new_session = NAMES.index(revision)
+            if session is not None:
+                reply.session_id = PyBytes_AS_STRING(session)
         if cancel is not None:
             reply.cancel = <const uint8_t *>PyBytes_AS_STRING(cancel)
             reply.cancel_len = <size_t>PyBytes_GET_SIZE(cancel)
@@ -273,6 +281,7 @@ cdef c_bool stdio_ask(void *env, const mck_serve_question *question, mck_serve_r
     cdef Exchange exchange
     try:
         exchange = server.exchange(question, "stdio")
+        exchange.peer = server
         server.answer(exchange, reply)
         if exchange.open:
             server.working += 1
@@ -398,9 +407,9 @@ cdef class Exchange:
             self.close()
             return True
         self.close()
-        kind, status, payload, revision, cancel, fields = answer
+        kind, status, payload, _, _, fields = answer
         memset(&reply, 0, sizeof(reply))
-        reply.new_session = -1 if revision is None else NAMES.index(revision)
+        reply.new_session = -1
         reply.kind = <mck_serve_reply_kind><int>kind
         reply.status = <uint16_t>status
         if payload is not None:
@@ -470,7 +479,7 @@ cdef class Channel:
         cdef Exchange exchange
         if mck_serve_channel_message(self.ptr, <const uint8_t *>PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text)):
             exchange = self.server.exchange(mck_serve_channel_question(self.ptr), "websocket")
-            exchange.channel = self
+            exchange.channel = exchange.peer = self
             self.server.answer(exchange, &reply)
             mck_serve_channel_reply(self.ptr, &reply)
         self.flush()
