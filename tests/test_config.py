@@ -214,7 +214,7 @@ nonsense: 1
         "sizes take Ki, Mi, Gi, K, M, G or none (bytes)",
         "c.yaml:7:41: runtime.limits.execution_time: 30 has no unit; write for example 30s",
         "c.yaml:8:1: nonsense: unknown key; there are cluster, distribution, extensions, gateway, mcp, metadata, "
-        "models, policy, runtime, security, server, telemetry, transport, version",
+        "models, policy, runtime, security, server, tasks, telemetry, transport, version",
     ]
 
 

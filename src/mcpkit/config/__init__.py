@@ -4,6 +4,7 @@ from mcpkit.config.errors import ConfigError, Problem, UnitError
 from mcpkit.config.limits import DEFAULT_MEMORY, Limits, effective_limits
 from mcpkit.config.load import load, loads
 from mcpkit.config.schema import Config, Module, ToolConfig
+from mcpkit.config.tasks import Tasks
 
 __all__ = [
     "DEFAULT_MEMORY",
@@ -12,6 +13,7 @@ __all__ = [
     "Limits",
     "Module",
     "Problem",
+    "Tasks",
     "ToolConfig",
     "UnitError",
     "effective_limits",

@@ -5,32 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import msgspec
+from mcpkit.config.convert import Check, Fraction, Range
+from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text
+from mcpkit.config.tasks import Tasks
 
-from mcpkit.config import units
-from mcpkit.config.convert import Check, Fraction, Quantity, Range
-
-Size = Annotated[int, Quantity(units.size, allow_number=True)]
-"""Bytes."""
-Duration = Annotated[int, Quantity(units.duration, allow_number=False)]
-"""Nanoseconds."""
-ComputeUnits = Annotated[int, Quantity(units.compute_units, allow_number=True)]
-Port = Annotated[int, Range(1, 65535)]
-Count = Annotated[int, Range(1, 1_000_000)]
-Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
 Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
 
 LogLevel = Literal["trace", "debug", "info", "warning", "warn", "error"]
 DisplayFormat = Literal["minimal", "detailed", "json", "progress", "progress_bar"]
 
 LATER = "not supported yet in this version; remove the key"
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping of the file."""
-
-    NOT_YET: ClassVar[dict[str, str]] = {}
-    """Keys that the documented schema has and this version does not act on, with what to say about them."""
 
 
 def _later(*keys: str) -> dict[str, str]:
@@ -221,6 +205,7 @@ class Config(Section, frozen=True, kw_only=True):
     transport: Transport = Transport()
     runtime: Runtime = Runtime()
     mcp: Mcp = Mcp()
+    tasks: Tasks = Tasks()
 
     def modules(self) -> tuple[Module, ...]:
         """Every module, `module_path` first."""

@@ -1,0 +1,26 @@
+"""What every part of the schema is made of: sections, and the kinds of values."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from mcpkit.config import units
+from mcpkit.config.convert import Check, Quantity, Range
+
+Size = Annotated[int, Quantity(units.size, allow_number=True)]
+"""Bytes."""
+Duration = Annotated[int, Quantity(units.duration, allow_number=False)]
+"""Nanoseconds."""
+ComputeUnits = Annotated[int, Quantity(units.compute_units, allow_number=True)]
+Port = Annotated[int, Range(1, 65535)]
+Count = Annotated[int, Range(1, 1_000_000)]
+Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping of the file."""
+
+    NOT_YET: ClassVar[dict[str, str]] = {}
+    """Keys that the documented schema has and this version does not act on, with what to say about them."""
