@@ -68,6 +68,7 @@ const char *http_phrase(uint16_t status)
     switch (status) {
     case 200: return "OK";
     case 202: return "Accepted";
+    case 204: return "No Content";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -132,6 +133,10 @@ static void open_head(mck_serve_server *server, mck_buffer *out, uint16_t status
 size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields)
 {
     open_head(server, out, status, close, extra_fields);
+    if (status == 204) {
+        ADD(out, "\r\n\r\n");
+        return out->len;
+    }
     if (status != 202)
         ADD(out, "\r\ncontent-type: application/json");
     /* The length is known only when the body has been written: room for it, filled from the right by http_close. White space

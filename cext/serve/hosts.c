@@ -52,17 +52,35 @@ bool host_allowed(const mck_serve_server *server, const uint8_t *host, size_t le
     return false;
 }
 
+static bool origin_listed(char *const *list, size_t count, const uint8_t *origin, size_t len)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], "*") == 0 || (strlen(list[i]) == len && same_folded(origin, list[i], len)))
+            return true;
+    return false;
+}
+
+bool cors_allowed(const mck_serve_server *server, const uint8_t *origin, size_t len)
+{
+    return origin_listed(server->cors, server->cors_count, origin, len);
+}
+
 bool origin_allowed(const mck_serve_server *server, const uint8_t *origin, size_t len)
 {
-    for (size_t i = 0; i < server->origin_count; i++) {
-        const char *entry = server->origins[i];
-        if (strcmp(entry, "*") == 0 || (strlen(entry) == len && same_folded(origin, entry, len)))
-            return true;
-    }
+    if (origin_listed(server->origins, server->origin_count, origin, len))
+        return true;
     size_t scheme = len > 7 && memcmp(origin, "http://", 7) == 0    ? 7
                     : len > 8 && memcmp(origin, "https://", 8) == 0 ? 8
                                                                     : 0;
     return scheme && host_allowed(server, origin + scheme, len - scheme);
+}
+
+uint16_t mck_serve_admits(const mck_serve_server *server, const uint8_t *host, size_t host_len, const uint8_t *origin,
+                          size_t origin_len)
+{
+    if (!host_allowed(server, host, host_len))
+        return 421;
+    return origin && !origin_allowed(server, origin, origin_len) ? 403 : 0;
 }
 
 bool ladder_admit(const mck_serve_server *server, const mck_http_head *head, const uint8_t *bytes, verdict *v)

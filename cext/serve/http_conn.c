@@ -33,7 +33,23 @@ struct mck_serve_conn {
     mck_buffer id; /* its id, when the answer comes later */
     char session[SESSION_ID_LEN + 1];
     bool initializing;
+    mck_buffer cors; /* header lines that this request's answer carries; empty: none */
+    bool noting;     /* `access` is of a request that is not over yet */
+    mck_serve_access access;
+    uint64_t sent, sent_before; /* bytes handed out in all; those of earlier answers */
 };
+
+static void note_text(char *out, size_t size, const uint8_t *bytes, mck_span text)
+{
+    size_t len = text.end - text.start;
+    if (len >= size) {
+        len = size - 1;
+        while (len && (bytes[text.start + len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(out, bytes + text.start, len);
+    out[len] = 0;
+}
 
 mck_serve_conn *mck_serve_conn_new(mck_serve_server *server, void *user, uint64_t now_ns)
 {
@@ -51,6 +67,44 @@ mck_serve_conn *mck_serve_conn_new(mck_serve_server *server, void *user, uint64_
     return c;
 }
 
+/* Take notes of the request whose head has arrived, if somebody wants them. */
+static void note_begin(mck_serve_conn *c)
+{
+    if (!c->server->access)
+        return;
+    mck_span verb = c->head.method_name;
+    memset(&c->access, 0, sizeof c->access);
+    note_text(c->access.verb, sizeof c->access.verb, c->base + c->pos, verb);
+    c->access.started_ns = c->now_ns;
+    c->sent_before = c->sent + c->out.len;
+    c->noting = true;
+}
+
+/* … of what it turned out to be, */
+static void note_message(mck_serve_conn *c, const mck_rpc_envelope *e, const verdict *v, const uint8_t *body)
+{
+    if (!c->noting)
+        return;
+    note_text(c->access.method, sizeof c->access.method, body, e->method_name.span);
+    if (e->flags & MCK_RPC_HAS_NAME)
+        note_text(c->access.name, sizeof c->access.name, body, e->name.span);
+    if (v->session)
+        memcpy(c->access.session, v->session->id, SESSION_ID_LEN);
+}
+
+/* … and of its end. */
+static void note_end(mck_serve_conn *c, uint16_t status)
+{
+    if (!c->noting)
+        return;
+    c->noting = false;
+    if (status)
+        c->access.status = status;
+    c->access.principal = c->principal;
+    c->access.bytes = c->sent + c->out.len - c->sent_before;
+    c->server->access(c->server->access_env, c->user, &c->access);
+}
+
 void mck_serve_conn_delete(mck_serve_conn *c)
 {
     if (!c)
@@ -60,10 +114,12 @@ void mck_serve_conn_delete(mck_serve_conn *c)
         if (c->call->era == MCK_SERVE_MODERN)
             mck_wasm_call_cancel(c->call->call);
     }
+    note_end(c, 0);
     *(c->prev ? &c->prev->next : &c->server->conns) = c->next;
     if (c->next)
         c->next->prev = c->prev;
     c->server->stats.connections--;
+    mck_buffer_free(&c->cors);
     mck_buffer_free(&c->in);
     mck_buffer_free(&c->out);
     mck_buffer_free(&c->id);
@@ -94,6 +150,7 @@ const uint8_t *mck_serve_conn_out(const mck_serve_conn *c, size_t *len)
 
 void mck_serve_conn_taken(mck_serve_conn *c)
 {
+    c->sent += c->out.len;
     mck_buffer_reset(&c->out, KEEP_OUT);
 }
 
@@ -110,13 +167,39 @@ static mck_serve_event linger(mck_serve_conn *c)
     return MCK_SERVE_LINGER;
 }
 
+/* The head of an answer, with the lines that let a page of another origin read it. */
+static size_t open_answer(mck_serve_conn *c, uint16_t status, const char *fields)
+{
+    c->access.status = status;
+    if (!c->cors.len)
+        return http_open(c->server, &c->out, status, !c->keep_alive, fields);
+    mck_buffer all = {0};
+    mck_buffer_add(&all, c->cors.data, c->cors.len - 1);
+    if (fields) {
+        ADD(&all, "\r\n");
+        mck_buffer_text(&all, fields);
+    }
+    mck_buffer_add(&all, "", 1);
+    size_t mark = http_open(c->server, &c->out, status, !c->keep_alive, all.failed ? NULL : (const char *)all.data);
+    mck_buffer_free(&all);
+    return mark;
+}
+
 /* A refusal by framing: nothing on this connection can be trusted any more. */
 static mck_serve_event refuse_framing(mck_serve_conn *c, uint16_t status, const char *reason)
 {
     c->server->stats.refused++;
-    size_t mark = http_open(c->server, &c->out, status, true, NULL);
+    if (!c->noting && c->server->access) {
+        memset(&c->access, 0, sizeof c->access);
+        c->access.started_ns = c->since_ns;
+        c->sent_before = c->sent + c->out.len;
+        c->noting = true;
+    }
+    c->keep_alive = false;
+    size_t mark = open_answer(c, status, NULL);
     answer_error(&c->out, NULL, 0, -32600, reason, NULL);
     http_close(&c->out, mark);
+    note_end(c, status);
     return linger(c);
 }
 
@@ -128,10 +211,12 @@ static void next_request(mck_serve_conn *c)
     c->head.scanned = 0;
     c->continued = c->streaming = c->whole = false;
     c->principal = c->peer;
+    c->cors.len = 0;
 }
 
 static mck_serve_event after_answer(mck_serve_conn *c)
 {
+    note_end(c, 0);
     if (!c->keep_alive)
         return linger(c);
     next_request(c);
@@ -141,7 +226,7 @@ static mck_serve_event after_answer(mck_serve_conn *c)
 static void write_refusal(mck_serve_conn *c, const verdict *v, const uint8_t *id, size_t id_len)
 {
     c->server->stats.refused++;
-    size_t mark = http_open(c->server, &c->out, v->status, !c->keep_alive, v->allow);
+    size_t mark = open_answer(c, v->status, v->allow);
     if (c->head.method != MCK_HTTP_HEAD) {
         answer_error(&c->out, id, id_len, v->code, v->message, v->data);
         http_close(&c->out, mark);
@@ -152,7 +237,7 @@ static void write_call(mck_serve_conn *c, const mck_wasm_call *call, mck_serve_e
                        size_t id_len)
 {
     bool busy = mck_wasm_call_result(call) == MCK_WASM_CALL_BUSY;
-    size_t mark = http_open(c->server, &c->out, busy ? 503 : 200, !c->keep_alive, busy ? "retry-after: 1" : NULL);
+    size_t mark = open_answer(c, busy ? 503 : 200, busy ? "retry-after: 1" : NULL);
     answer_call(&c->out, call, era, c->server->server_info, id, id_len);
     http_close(&c->out, mark);
 }
@@ -216,6 +301,19 @@ static bool authorized(mck_serve_conn *c)
     return c->principal != 0;
 }
 
+/* A browser asks, without credentials, what a page may send: every page that may read answers may call. */
+static mck_serve_event answer_preflight(mck_serve_conn *c, const uint8_t *head_bytes)
+{
+    mck_buffer fields = {0};
+    cors_preflight(&c->head, head_bytes, &fields);
+    mck_buffer_add(&fields, "", 1);
+    bool failed = fields.failed;
+    if (!failed)
+        open_answer(c, 204, (const char *)fields.data);
+    mck_buffer_free(&fields);
+    return failed ? refuse_framing(c, 503, "out of memory") : after_answer(c);
+}
+
 /* One whole request for the MCP path, at pos. */
 static mck_serve_event serve(mck_serve_conn *c)
 {
@@ -228,6 +326,10 @@ static mck_serve_event serve(mck_serve_conn *c)
                  .body = start + c->body_at,
                  .body_len = c->body_len,
                  .now_ns = c->now_ns};
+    if (c->cors.len && cors_is_preflight(&c->head, start)) {
+        c->pos += c->raw_len;
+        return answer_preflight(c, start);
+    }
     if (!authorized(c)) {
         c->whole = true;
         memset(&c->question, 0, sizeof c->question);
@@ -237,6 +339,7 @@ static mck_serve_event serve(mck_serve_conn *c)
     r.principal = c->principal;
     s->stats.requests++;
     ladder_climb(s, &r, &e, &v);
+    note_message(c, &e, &v, r.body);
     c->whole = false;
     c->pos += c->raw_len;
     const uint8_t *id = r.body + e.id.start;
@@ -244,11 +347,11 @@ static mck_serve_event serve(mck_serve_conn *c)
     switch (v.kind) {
     case VERDICT_CALL: return start_call(c, &v, &e, r.body);
     case VERDICT_FIXED:
-        mark = http_open(s, &c->out, 200, !c->keep_alive, NULL);
+        mark = open_answer(c, 200, NULL);
         answer_result(&c->out, id, id_len, v.fixed->data, v.fixed->len);
         http_close(&c->out, mark);
         return after_answer(c);
-    case VERDICT_ACCEPT: http_open(s, &c->out, 202, !c->keep_alive, NULL); return after_answer(c);
+    case VERDICT_ACCEPT: open_answer(c, 202, NULL); return after_answer(c);
     case VERDICT_REFUSE: write_refusal(c, &v, id, id_len); return after_answer(c);
     case VERDICT_ASK: break;
     }
@@ -262,14 +365,20 @@ static bool head_is_ours(mck_serve_conn *c, mck_serve_event *event)
     const uint8_t *bytes = c->base + c->pos;
     verdict v;
     c->keep_alive = c->head.keep_alive;
+    note_begin(c);
     if (!ladder_admit(s, &c->head, bytes, &v)) {
         c->keep_alive = false;
         write_refusal(c, &v, NULL, 0);
+        note_end(c, v.status);
         *event = linger(c);
         return false;
     }
+    if (s->cors_count)
+        cors_fields(s, &c->head, bytes, &c->cors);
     mck_span path = c->head.path;
-    if (path.end - path.start != s->path_len || memcmp(bytes + path.start, s->path, s->path_len) != 0) {
+    if (path.end - path.start != s->path_len || memcmp(bytes + path.start, s->path, s->path_len) != 0 ||
+        (s->websocket && c->head.upgrade && c->head.method == MCK_HTTP_GET)) {
+        c->noting = false; /* whoever serves it takes notes */
         c->state = GONE;
         *event = MCK_SERVE_HANDOFF;
         return false;
@@ -464,7 +573,7 @@ static void write_reply(mck_serve_conn *c, const mck_serve_reply *reply, const c
 {
     const mck_serve_question *q = &c->question;
     uint16_t status = reply->status ? reply->status : reply->kind == MCK_SERVE_ACCEPTED ? 202 : 200;
-    size_t mark = http_open(c->server, &c->out, status, !c->keep_alive, fields);
+    size_t mark = open_answer(c, status, fields);
     if (reply->kind == MCK_SERVE_RESULT)
         answer_result(&c->out, q->id, q->id_len, reply->payload, reply->payload_len);
     else if (reply->kind == MCK_SERVE_ERROR)
@@ -517,7 +626,8 @@ void mck_serve_conn_stream(mck_serve_conn *c, const uint8_t *text, size_t len)
     if (!c->streaming) {
         c->streaming = true;
         c->keep_alive = c->keep_alive && c->head.minor >= 1;
-        http_open_stream(c->server, &c->out, !c->keep_alive, NULL);
+        c->access.status = 200;
+        http_open_stream(c->server, &c->out, !c->keep_alive, c->cors.len ? (const char *)c->cors.data : NULL);
     }
     if (!c->keep_alive) {
         mck_buffer_add(&c->out, text, len);

@@ -96,6 +96,11 @@ struct mck_serve_server {
     char *server_info;
     char **hosts, **origins;
     size_t host_count, origin_count;
+    char **cors;
+    size_t cors_count;
+    bool websocket;
+    void (*access)(void *env, void *user, const mck_serve_access *what);
+    void *access_env;
     mck_http_limits http;
     size_t max_line;
     mck_rpc_options rpc;
@@ -159,6 +164,14 @@ void question_fill(mck_serve_question *q, const verdict *v, const mck_rpc_envelo
 bool ladder_admit(const mck_serve_server *server, const mck_http_head *head, const uint8_t *bytes, verdict *v);
 /* All checks of one whole message. `envelope` is filled. */
 void ladder_climb(mck_serve_server *server, const request *r, mck_rpc_envelope *envelope, verdict *v);
+/* May pages of this Origin, which was let in, read answers? */
+bool cors_allowed(const mck_serve_server *server, const uint8_t *origin, size_t len);
+/* The header lines that let the page read the answer, NUL-terminated, or nothing when the request asks for none. */
+void cors_fields(const mck_serve_server *server, const mck_http_head *head, const uint8_t *bytes, mck_buffer *fields);
+/* Is it a browser asking what it may send? */
+bool cors_is_preflight(const mck_http_head *head, const uint8_t *bytes);
+/* Header lines of the answer to that, beside those of cors_fields; with `fields` they make an answer 204. */
+void cors_preflight(const mck_http_head *head, const uint8_t *bytes, mck_buffer *fields);
 bool host_allowed(const mck_serve_server *server, const uint8_t *host, size_t len);
 bool origin_allowed(const mck_serve_server *server, const uint8_t *origin, size_t len);
 
@@ -174,7 +187,7 @@ uint16_t answer_call(mck_buffer *out, const mck_wasm_call *call, mck_serve_era e
 void conn_call_ended(const pending *p, mck_serve_news *news);
 void channel_call_ended(const pending *p, mck_serve_news *news);
 
-/* HTTP answers: open a head, append the body, close it (which fills in the length). */
+/* HTTP answers: open a head, append the body, close it (which fills in the length). A 204 has neither. */
 size_t http_open(mck_serve_server *server, mck_buffer *out, uint16_t status, bool close, const char *extra_fields);
 /* The head of an answer that is a stream of events, chunked unless the connection closes at its end. */
 void http_open_stream(mck_serve_server *server, mck_buffer *out, bool close, const char *extra_fields);

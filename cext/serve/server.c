@@ -140,6 +140,11 @@ mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
     s->host_count = config->host_count;
     s->origins = copy_list(config->origins, config->origin_count);
     s->origin_count = config->origin_count;
+    s->cors = copy_list(config->cors, config->cors_count);
+    s->cors_count = config->cors_count;
+    s->websocket = config->websocket;
+    s->access = config->access;
+    s->access_env = config->access_env;
     s->http.max_head = (uint32_t)or_default(config->http.max_head, 16384);
     s->http.max_target = (uint32_t)or_default(config->http.max_target, 8192);
     s->http.max_body = or_default(config->http.max_body, 4u << 20);
@@ -152,7 +157,7 @@ mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
     s->date_second = -1;
     bool ok = sessions_init(&s->sessions, (uint32_t)or_default(config->max_sessions, 10000),
                             or_default(config->session_idle_ns, 1800 * second));
-    if (!ok || !s->path || !s->server_info || !s->hosts || !s->origins) {
+    if (!ok || !s->path || !s->server_info || !s->hosts || !s->origins || !s->cors) {
         mck_serve_server_delete(s);
         return NULL;
     }
@@ -179,6 +184,7 @@ void mck_serve_server_delete(mck_serve_server *server)
     free(server->credentials);
     free_list(server->hosts, server->host_count);
     free_list(server->origins, server->origin_count);
+    free_list(server->cors, server->cors_count);
     free(server->path);
     free(server->server_info);
     free(server);

@@ -27,6 +27,18 @@ typedef enum { MCK_SERVE_LEGACY = 0, MCK_SERVE_MODERN = 1 } mck_serve_era;
 const char *mck_serve_revision_name(unsigned revision);       /* "2024-11-05" for 0 … "2026-07-28" for 4 */
 int mck_serve_revision_find(const uint8_t *name, size_t len); /* -1: unknown */
 
+/* What became of one HTTP request. The texts are cut where they are too long; spans of JSON strings, so without control characters. */
+typedef struct {
+    uint64_t started_ns; /* when its head had arrived, on the clock of mck_serve_conn_feed */
+    uint64_t bytes;      /* of the answer, head included */
+    uint16_t status;     /* 0: the client went away first */
+    uint32_t principal;
+    char verb[12];   /* "POST"; empty when the request was too broken to tell */
+    char method[48]; /* of JSON-RPC */
+    char name[100];  /* of the tool or prompt */
+    char session[33];
+} mck_serve_access;
+
 typedef struct {
     mck_wasm_engine *engine; /* outlives the server */
     const char *path;        /* of the MCP endpoint, "/mcp" */
@@ -37,6 +49,12 @@ typedef struct {
     const char *const
         *origins; /* further Origins, whole ("https://app.example"), or "*"; an Origin whose host is in hosts passes */
     size_t origin_count;
+    const char *const *cors; /* Origins of pages that may read answers (CORS); "*": of all pages that are let in */
+    size_t cors_count;       /* 0: none, and preflights are answered 405 */
+    bool websocket;          /* a GET of the MCP path that asks for an upgrade to WebSocket is handed on */
+    /* Told of each request when it is over, or NULL. `user` is its connection's. Must not call back into the room. */
+    void (*access)(void *env, void *user, const mck_serve_access *what);
+    void *access_env;
     mck_http_limits http;     /* zeros take the defaults */
     size_t max_line;          /* stdio; 0 = 4 MiB */
     uint32_t max_depth;       /* of JSON; 0 = 128 */
@@ -46,6 +64,10 @@ typedef struct {
     bool authorize;           /* every request needs a known credential */
     uint64_t idle_timeout_ns; /* keep-alive connection with nothing to do; 0 = 120 s */
 } mck_serve_config;
+
+/* May a request with this Host and Origin (NULL: none) be served? 0, or the HTTP status of the refusal: for requests that were handed on. */
+uint16_t mck_serve_admits(const mck_serve_server *server, const uint8_t *host, size_t host_len, const uint8_t *origin,
+                          size_t origin_len);
 
 /* NULL: out of memory. */
 mck_serve_server *mck_serve_server_new(const mck_serve_config *config);

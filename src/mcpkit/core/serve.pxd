@@ -19,6 +19,16 @@ cdef extern from "mcpkit/serve.h" nogil:
     const char *mck_serve_revision_name(unsigned revision)
     int mck_serve_revision_find(const uint8_t *name, size_t len)
 
+    ctypedef struct mck_serve_access:
+        uint64_t started_ns
+        uint64_t bytes
+        uint16_t status
+        uint32_t principal
+        const char *verb
+        const char *method
+        const char *name
+        const char *session
+
     ctypedef struct mck_serve_config:
         mck_wasm_engine *engine
         const char *path
@@ -27,6 +37,11 @@ cdef extern from "mcpkit/serve.h" nogil:
         size_t host_count
         const char *const *origins
         size_t origin_count
+        const char *const *cors
+        size_t cors_count
+        c_bool websocket
+        void (*access)(void *env, void *user, const mck_serve_access *what) noexcept
+        void *access_env
         mck_http_limits http
         size_t max_line
         uint32_t max_depth
@@ -36,6 +51,8 @@ cdef extern from "mcpkit/serve.h" nogil:
         c_bool authorize
         uint64_t idle_timeout_ns
 
+    uint16_t mck_serve_admits(const mck_serve_server *server, const uint8_t *host, size_t host_len, const uint8_t *origin,
+                              size_t origin_len)
     mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
     void mck_serve_server_delete(mck_serve_server *server)
 
@@ -168,7 +185,7 @@ cdef extern from "mcpkit/serve.h" nogil:
 cdef class Server:
     cdef mck_serve_server *ptr
     cdef Engine engine
-    cdef object ask, handoff, tools, error, jobs, wake
+    cdef object ask, handoff, tools, error, jobs, wake, access, identify
     cdef readonly set connections
     cdef int working
     cdef tuple last_reply
@@ -198,6 +215,8 @@ cdef class Channel:
     cdef Server server
     cdef mck_serve_channel *ptr
     cdef object write
+    cdef set exchanges
+    cdef unsigned int principal
 
     cdef flush(self)
 

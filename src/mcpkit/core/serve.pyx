@@ -47,14 +47,19 @@ cdef class Strings:
         free(self.array)
 
 
+cdef void tell_access(void *env, void *user, const mck_serve_access *what) noexcept with gil:
+    (<Server>env).access((<HttpProtocol>user).transport, (now() - what.started_ns) / 1e9, what.verb, what.method, what.name,
+                         what.session, what.principal, what.status, what.bytes)
+
+
 @cython.final
 cdef class Server:
     """Tables and connections of one server on one engine; used by one thread."""
 
-    def __cinit__(self, Engine engine not None, *, ask, server_info, handoff=None, path="/mcp", hosts=(), origins=(), max_body=0,
-                  max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False):
+    def __cinit__(self, Engine engine not None, *, ask, server_info, handoff=None, path="/mcp", hosts=(), origins=(), cors=(), websocket=False,
+                  access=None, identify=None, max_body=0, max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False):
         cdef mck_serve_config config
-        cdef Strings host_list = Strings(hosts), origin_list = Strings(origins)
+        cdef Strings host_list = Strings(hosts), origin_list = Strings(origins), cors_list = Strings(cors)
         cdef bytes path_bytes = path.encode(), info = bytes(server_info)
         memset(&config, 0, sizeof(config))
         config.engine = engine.ptr
@@ -64,6 +69,12 @@ cdef class Server:
         config.host_count = len(host_list.kept)
         config.origins = origin_list.array
         config.origin_count = len(origin_list.kept)
+        config.cors = cors_list.array
+        config.cors_count = len(cors_list.kept)
+        config.websocket = websocket
+        if access is not None:
+            config.access = tell_access
+        config.access_env = <void *>self
         config.http.max_body = max_body
         config.http.max_head = max_head
         config.max_line = max_line
@@ -75,6 +86,8 @@ cdef class Server:
         self.engine = engine
         self.ask = ask
         self.handoff = handoff
+        self.access = access
+        self.identify = identify
         self.tools = ()
         self.connections = set()
         self.jobs = deque()
@@ -122,6 +135,12 @@ cdef class Server:
         if not mck_serve_set_static(self.ptr, <mck_serve_era><int>ERAS.index(era), which,
                                     <const uint8_t *>PyBytes_AS_STRING(result), <size_t>len(result)):
             raise MemoryError
+
+    def admits(self, bytes host not None, bytes origin=None):
+        """May a request with this Host and Origin be served? 0, or the HTTP status of the refusal."""
+        return mck_serve_admits(self.ptr, <const uint8_t *>PyBytes_AS_STRING(host), <size_t>len(host),
+                                <const uint8_t *>PyBytes_AS_STRING(origin) if origin is not None else NULL,
+                                <size_t>len(origin) if origin is not None else 0)
 
     def protocol(self):
         """A protocol object for one new connection."""
@@ -379,6 +398,8 @@ cdef class Exchange:
             lead = b"" if event_id is None else b"id: " + event_id.encode() + b"\n"
             return self.raw(lead + b"event: message\ndata: " + message + b"\n\n")
         if self.channel is not None:
+            if not self.channel.ptr:
+                return False
             mck_serve_channel_write(self.channel.ptr, <const uint8_t *>PyBytes_AS_STRING(message), <size_t>len(message))
             self.channel.flush()
         else:
@@ -445,7 +466,9 @@ cdef class Exchange:
             http.exchange = None
             if self.streaming:
                 http.act(mck_serve_conn_stream_end(http.conn))
-        elif self.channel is None:
+        elif self.channel is not None:
+            self.channel.exchanges.discard(self)
+        else:
             self.server.post(self.answered)
 
     def answered(self):
@@ -462,11 +485,16 @@ cdef class Exchange:
 
 @cython.final
 cdef class Channel:
-    """A transport of whole messages: `message` for each that arrives; `write` is called with each that is to be sent."""
+    """A transport of whole messages: `message` for each that arrives; `write` is called with each that is to be sent.
 
-    def __cinit__(self, Server server not None, write):
+    Neither may be called from inside `write`, and `principal` is whose every request is (0: nobody in particular).
+    """
+
+    def __cinit__(self, Server server not None, write, *, unsigned int principal=0):
         self.server = server
         self.write = write
+        self.principal = principal
+        self.exchanges = set()
         self.ptr = mck_serve_channel_new(server.ptr, <void *>self)
         if not self.ptr:
             raise MemoryError
@@ -477,15 +505,23 @@ cdef class Channel:
     def message(self, bytes text not None):
         cdef mck_serve_reply reply
         cdef Exchange exchange
+        if not self.ptr:
+            return
         if mck_serve_channel_message(self.ptr, <const uint8_t *>PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text)):
             exchange = self.server.exchange(mck_serve_channel_question(self.ptr), "websocket")
             exchange.channel = exchange.peer = self
+            exchange.principal = self.principal
             self.server.answer(exchange, &reply)
-            mck_serve_channel_reply(self.ptr, &reply)
+            if exchange.open:
+                self.exchanges.add(exchange)
+            if self.ptr:
+                mck_serve_channel_reply(self.ptr, &reply)
         self.flush()
 
     cdef flush(self):
         cdef size_t size
+        if not self.ptr:
+            return
         cdef const uint8_t *out = mck_serve_channel_out(self.ptr, &size)
         if size:
             lines = span(out, size)
@@ -495,8 +531,12 @@ cdef class Channel:
 
     def close(self):
         """The peer is gone: its calls are cancelled."""
+        cdef Exchange exchange
         mck_serve_channel_delete(self.ptr)
         self.ptr = NULL
+        exchanges, self.exchanges = self.exchanges, set()
+        for exchange in exchanges:
+            exchange.lose()
 
 
 @cython.final
@@ -516,6 +556,8 @@ cdef class HttpProtocol:
         if not self.conn:
             transport.abort()
         self.server.connections.add(self)
+        if self.server.identify is not None and self.conn:
+            mck_serve_conn_identify(self.conn, self.server.identify(transport))
 
     def connection_lost(self, exc):
         cdef Exchange exchange = self.exchange
@@ -580,7 +622,10 @@ cdef class HttpProtocol:
             return
         if event == MCK_SERVE_LINGER:
             if not self.transport.is_closing():
-                self.transport.write_eof()
+                if self.transport.can_write_eof():
+                    self.transport.write_eof()
+                else:  # TLS
+                    self.transport.close()
             return
         if mck_serve_conn_is_full(self.conn) != self.crowded:
             self.crowded = not self.crowded
