@@ -1,22 +1,28 @@
-"""One server, whatever its transport: configuration, engine, tools and dispatcher joined."""
+"""One server, whatever its transport: configuration, engine, tools and the protocol joined."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import msgspec
 import orjson
 
 import mcpkit
 from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
-from mcpkit.core.serve import ACCEPTED, ERROR, RESULT, Exchange
+from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue
-from mcpkit.mcp import Dispatcher, McpError, Request, ServerInfo
-from mcpkit.mcp.errors import INVALID_REQUEST
+from mcpkit.mcp import Dispatcher, Features, Hub, Link, McpError, Registry, Runner, ServerInfo, Wishes
+from mcpkit.mcp.errors import INTERNAL_ERROR, invalid_params
+from mcpkit.mcp.features import Nothing, has_resource
 from mcpkit.wasm import Runtime
+
+log = logging.getLogger(__name__)
 
 Answer = tuple[int, int, bytes | None, tuple[str, bytes | None] | None, bytes | None, bytes | None]
 """For the core: kind, HTTP status, payload, revision and id of a session to open, raw id to cancel, headers."""
@@ -32,13 +38,16 @@ class Application:
         limits: Limits | None = None,
         cache: bool | None = None,
         cache_dir: Path | None = None,
+        registry: Registry | None = None,
     ) -> None:
         """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
 
-        Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served.
+        `registry`: tools, resources and prompts written in Python. Raises WasmRuntimeError, WasmError or GuestError
+        where a module cannot be served, ValueError where two tools have one name.
         """
         self.config = config
         self.limits = limits or effective_limits(config)
+        self.registry = registry
         wasm = config.runtime.wasm
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
@@ -48,11 +57,14 @@ class Application:
         )
         try:
             self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
-            self.tools: dict[str, Tool] = {spec.name: spec.bind(self.limits) for spec in self.catalogue}
+            self.guests: dict[str, Tool] = {spec.name: spec.bind(self.limits) for spec in self.catalogue}
+            self._protocol()
         except BaseException:
             self.runtime.close()
             raise
-        server = config.server
+
+    def _protocol(self) -> None:
+        server = self.config.server
         info = ServerInfo(
             name=server.name,
             version=server.version or mcpkit.__version__,
@@ -60,41 +72,117 @@ class Application:
             description=server.description,
             instructions=server.instructions,
         )
-        self.dispatcher = Dispatcher(info, self.catalogue)
         self.identity = orjson.dumps({"name": info.name, "version": info.version})
         """JSON of what signs the results of the modern era."""
+        self._core: Server | None = None
+        self._submit: Callable[[Callable[[], object]], object] | None = None
+        registry = self.registry or Nothing()
+        self.hub = Hub(self._honoured, lambda: self.runner.sessions())
+        features = Features(registry, self.call_tool, self.hub)
+        self.dispatcher = Dispatcher(info, self.catalogue, registry=self.registry, features=features)
+        self.runner = Runner(self.dispatcher)
+        if self.registry is not None:
+            self.registry.changed.append(self._list_changed)
+            self.registry.updated.append(self.hub.updated)
+
+    @property
+    def spontaneous(self) -> bool:
+        """Whether anything here waits, or speaks without being asked: then an event loop is needed."""
+        return self.registry is not None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where everything that waits runs; a transport sets it before the first question."""
+        return self.runner.loop
+
+    @loop.setter
+    def loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.runner.loop = loop
+
+    @property
+    def tools(self) -> dict[str, Tool | None]:
+        """Every tool by name; None where calls are answered by Python."""
+        native = dict.fromkeys(self.registry.tools if self.registry else ())
+        return {**self.guests, **native}
+
+    def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
+        """Fill the core's tables. `submit` has the thread that serves call something."""
+        self._core = core
+        self._submit = submit
+        self._fill()
+
+    def _fill(self) -> None:
+        core = self._core
+        if core is None:
+            return
+        core.set_tools(self.tools.items())
+        for (era, method), result in self.dispatcher.static_answers().items():
+            core.set_static(era, method, result)
 
     def ask(self, exchange: Exchange) -> Answer | None:
         """Answer what the core does not answer itself. Never raises."""
-        match exchange.kind:
-            case "end":
-                return ACCEPTED, 200, None, None, None, None
-            case "stream":
-                return ACCEPTED, 405, None, None, None, b"allow: POST, DELETE"
-            case "batch":
-                error = McpError(INVALID_REQUEST, "batches are not accepted: send one message at a time")
-                return ERROR, 400, _error_object(error), None, None, None
-            case "request" | "notification" if exchange.method is not None:
-                return self._dispatch(exchange, exchange.method)
-        return ACCEPTED, 202, None, None, None, None
+        return self.runner.ask(exchange)
 
-    def _dispatch(self, exchange: Exchange, method: str) -> Answer:
-        request = Request(
-            era=exchange.era,
-            revision=exchange.revision,
-            method=method,
-            id=exchange.id,
-            params=exchange.params,
-            transport="stdio" if exchange.transport == "stdio" else "http",
-            session=exchange.session,
-        )
-        reply = self.dispatcher.handle(request)
-        opened = (reply.revision, None) if reply.new_session and reply.revision else None
-        if reply.error is not None:
-            return ERROR, reply.http_status, _error_object(reply.error), None, None, None
-        if reply.result is not None:
-            return RESULT, reply.http_status, reply.result, opened, None, None
-        return ACCEPTED, reply.http_status, None, None, reply.cancel_request_id, None
+    async def call_tool(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
+        """Run any tool; the CallToolResult."""
+        native = self.registry.tools.get(name) if self.registry is not None else None
+        if native is not None:
+            answer: dict[str, Any] = await native.call(arguments, link)
+            return answer
+        if name in self.guests:
+            result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link.era))
+            return result
+        raise invalid_params(f"unknown tool {name[:128]!r}; tools/list names the tools there are")
+
+    async def call_guest(self, name: str, arguments: bytes, era: Literal["legacy", "modern"]) -> bytes:
+        """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call."""
+        assert self._core is not None
+        assert self._submit is not None
+        core, loop = self._core, asyncio.get_running_loop()
+        outcome: asyncio.Future[bytes] = loop.create_future()
+        handle: list[Any] = []
+
+        def settle(payload: bytes, failed: bool) -> None:
+            if outcome.done():
+                return
+            if failed:
+                error = orjson.loads(payload)
+                outcome.set_exception(McpError(error.get("code", INTERNAL_ERROR), error["message"]))
+            else:
+                outcome.set_result(payload)
+
+        def done(payload: bytes, failed: bool) -> None:
+            loop.call_soon_threadsafe(settle, payload, failed)
+
+        def start() -> None:
+            handle.append(core.start(self.guests[name], arguments, era, done))
+            loop.call_soon_threadsafe(lambda: None)
+
+        self._submit(start)
+        self._submit(core.drain)
+        try:
+            return await outcome
+        except asyncio.CancelledError:
+            self._submit(lambda: handle[0].cancel() if handle else None)
+            raise
+
+    def _honoured(self, wishes: Wishes) -> Wishes:
+        """What of a client's wishes this server can fulfil."""
+        if self.registry is None:
+            return Wishes()
+        known = [uri for uri in wishes.resource_subscriptions if has_resource(self.registry, uri)]
+        return msgspec.structs.replace(wishes, resource_subscriptions=known, task_ids=[])
+
+    def _list_changed(self, what: Literal["tools", "resources", "prompts"]) -> None:
+        self.dispatcher.refresh()
+        if self._submit is not None:
+            self._submit(self._fill)
+        self.hub.changed(what)
+
+    def quit(self) -> None:
+        """End streams and running handlers, as part of a server's end; on the loop's own thread."""
+        self.hub.close()
+        self.runner.close()
 
     def close(self) -> None:
         """End the engine and what still runs in it."""
@@ -107,10 +195,3 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _error_object(error: McpError) -> bytes:
-    body: dict[str, object] = {"code": error.code, "message": error.message}
-    if error.data is not None:
-        body["data"] = error.data
-    return msgspec.json.encode(body)

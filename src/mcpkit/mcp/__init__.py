@@ -5,19 +5,28 @@ One module per method family; each has a table of its methods and the revisions 
 
 from mcpkit.mcp.dispatcher import Dispatcher, Reply, Request
 from mcpkit.mcp.errors import McpError
+from mcpkit.mcp.features import Features, Registry
+from mcpkit.mcp.hub import Hub, Wishes
+from mcpkit.mcp.link import Link
 from mcpkit.mcp.revisions import Era, Revision, negotiate
+from mcpkit.mcp.runner import Runner
 from mcpkit.mcp.server import ServerInfo
-from mcpkit.mcp.tools import ToolCall, ToolSpec
+from mcpkit.mcp.tools import ToolSpec
 
 __all__ = [
     "Dispatcher",
     "Era",
+    "Features",
+    "Hub",
+    "Link",
     "McpError",
+    "Registry",
     "Reply",
     "Request",
     "Revision",
+    "Runner",
     "ServerInfo",
-    "ToolCall",
     "ToolSpec",
+    "Wishes",
     "negotiate",
 ]

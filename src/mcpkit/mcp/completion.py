@@ -1,4 +1,4 @@
-"""completion/complete: argument completion for prompts and resource templates. Not offered, so not served."""
+"""completion/complete: argument completion for prompts and resource templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One request in, one reply out: everything a server answers that the C core does not answer itself. No I/O."""
+"""One request in, one reply out: everything a server answers that the C core does not answer itself. No I/O.
+
+`handle` answers at once what it can; the rest is a `Reply` with `later` set, and `serve` answers it in its own time.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,17 @@ import orjson
 from mcpkit.mcp import cancellation, lifecycle, methods
 from mcpkit.mcp import tools as tools_family
 from mcpkit.mcp.errors import INTERNAL_ERROR, NAMES, McpError
+from mcpkit.mcp.features import Features, Registry
+from mcpkit.mcp.link import Link
 from mcpkit.mcp.params import modern_meta, only_page
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.server import ServerInfo
-from mcpkit.mcp.tools import ToolCall, ToolSpec
+from mcpkit.mcp.tools import ToolSpec
 
 log = logging.getLogger("mcpkit.mcp")
+
+_CACHED = frozenset({"tools/list", "resources/list", "resources/templates/list", "prompts/list", "resources/read"})
+"""Methods whose modern results say how long they may be kept."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -30,22 +38,20 @@ class Request(msgspec.Struct, frozen=True):
     """Raw JSON of the id; None for a notification."""
     params: bytes | None = None
     """Raw JSON object, `_meta` included; None when absent."""
-    transport: Literal["http", "stdio"] = "http"
+    transport: Literal["http", "stdio", "websocket"] = "http"
     session: str | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What to do about a request: answer with `result` or `error`, run `call`, or nothing (all three None)."""
+    """What to do about a request: answer with `result` or `error`, or nothing, or let `serve` answer it."""
 
     result: bytes | None = None
     """JSON object text, to be put in an envelope."""
     error: McpError | None = None
-    call: ToolCall | None = None
-    """The request is a valid ``tools/call`` of a known tool: whoever runs tools answers it."""
-    new_session: bool = False
-    """``initialize`` succeeded: a transport with sessions opens one."""
-    revision: str | None = None
-    """With `new_session`: the revision that was negotiated."""
+    later: bool = False
+    """`Dispatcher.serve` answers it."""
+    opens: lifecycle.Opening | None = None
+    """``initialize`` succeeded: a session with this client begins."""
     cancel_request_id: bytes | None = None
     """Raw JSON id of the request in flight that the client gives up."""
     http_status: int = 200
@@ -56,25 +62,42 @@ ACCEPTED = Reply(http_status=202)
 
 
 class Dispatcher:
-    """Answers for one server with a fixed set of tools. Thread-safe: nothing changes after construction."""
+    """Answers for one server. Its fixed answers follow the registry: see `refresh`."""
 
-    def __init__(self, info: ServerInfo, tools: Sequence[ToolSpec]) -> None:
+    def __init__(
+        self,
+        info: ServerInfo,
+        tools: Sequence[ToolSpec],
+        *,
+        registry: Registry | None = None,
+        features: Features | None = None,
+        capabilities: dict[Era, dict[str, Any]] | None = None,
+    ) -> None:
+        """`tools`: the WebAssembly ones. `features` serves what is in `registry`; `capabilities` come on top."""
         self.info = info
-        self._names = frozenset(tool.name for tool in tools)
-        self._capabilities = dict(tools_family.CAPABILITY)
-        self._offered = frozenset(self._capabilities)
-        self._static = self._serialise(tools)
+        self._guests = tuple(tools)
+        self._registry = registry
+        self._features = features
+        self._extra = capabilities or {}
+        self.refresh()
 
-    def _serialise(self, specs: Sequence[ToolSpec]) -> dict[tuple[Era, str], bytes]:
-        return {
-            ("modern", "server/discover"): _dump(lifecycle.discover(self.info, self._capabilities)),
+    def refresh(self) -> None:
+        """Make the fixed answers anew, after the registry has changed."""
+        registry = self._registry
+        specs = [*self._guests, *(registry.tools.values() if registry else ())]
+        self._capabilities: dict[Era, dict[str, Any]] = {
+            era: lifecycle.capabilities(registry, self._extra.get(era, {}), era) for era in ("legacy", "modern")
+        }
+        self._offered = {era: lifecycle.offered(members) for era, members in self._capabilities.items()}
+        self._static: dict[tuple[Era, str], bytes] = {
+            ("modern", "server/discover"): _dump(lifecycle.discover(self.info, self._capabilities["modern"])),
             ("modern", "tools/list"): _dump(tools_family.list_result(self.info, specs, "modern")),
             ("legacy", "tools/list"): _dump(tools_family.list_result(self.info, specs, "legacy")),
             ("legacy", "ping"): _dump(lifecycle.ping()),
         }
 
     def static_answers(self) -> dict[tuple[Era, str], bytes]:
-        """Result texts that never change, by era and method: the answers to requests without a cursor."""
+        """Result texts that change only with `refresh`, by era and method: the answers to requests without a cursor."""
         return dict(self._static)
 
     def handle(self, request: Request) -> Reply:
@@ -88,30 +111,47 @@ class Dispatcher:
             return Reply(error=error, http_status=error.status(request.era))
         except Exception:
             log.exception("no answer to %s", request.method)
-            failure = McpError(INTERNAL_ERROR, f"{NAMES[INTERNAL_ERROR]}; the server's log has the details")
+            failure = internal_error()
             return Reply(error=failure, http_status=failure.status(request.era))
 
     def _answer(self, request: Request) -> Reply:
         if request.era == "modern":
             modern_meta(request.params)
-        methods.require(request.method, request.revision, self._offered)
-        match request.method:
-            case "initialize":
-                revision, result = lifecycle.initialize(self.info, self._capabilities, request.params)
-                return Reply(result=_dump(result), new_session=True, revision=revision)
-            case "tools/call":
-                return Reply(call=tools_family.read_call(request.params, self._names))
-            case "tools/list":
-                only_page(request.params)
-        return Reply(result=self._static[request.era, request.method])
+        methods.require(request.method, request.revision, self._offered[request.era])
+        if request.method == "initialize":
+            opening = lifecycle.initialize(self.info, self._capabilities["legacy"], request.params)
+            return Reply(result=_dump(opening.result), opens=opening)
+        static = self._static.get((request.era, request.method))
+        if static is None:
+            return Reply(later=True)
+        if request.method == "tools/list":
+            only_page(request.params)
+        return Reply(result=static)
 
     def _notice(self, request: Request) -> Reply:
         # Modern HTTP defines no client notification: a client cancels by closing the response stream.
-        if request.method == cancellation.NAME and (request.era == "legacy" or request.transport == "stdio"):
+        if request.method == cancellation.NAME and (request.era == "legacy" or request.transport != "http"):
             cancelled = cancellation.read(request.params)
             log.debug("request %r cancelled: %s", cancelled.request_id, cancelled.reason or "no reason given")
             return Reply(cancel_request_id=cancelled.request_id, http_status=202)
         return ACCEPTED
+
+    async def serve(self, method: str, params: dict[str, Any], link: Link) -> bytes:
+        """The result text of a request that `handle` left for later.
+
+        Raises McpError, and lets `InputRequired` and cancellation pass.
+        """
+        if self._features is None or not self._features.serves(method):
+            raise methods.not_found(method)
+        result = await self._features.serve(method, params, link)
+        if link.era == "modern" and "resultType" not in result:
+            result = self.info.cached(result) if method in _CACHED else self.info.complete(result)
+        return _dump(result)
+
+
+def internal_error() -> McpError:
+    """-32603: the log has the details, the client has not."""
+    return McpError(INTERNAL_ERROR, f"{NAMES[INTERNAL_ERROR]}; the server's log has the details")
 
 
 def _dump(value: dict[str, Any]) -> bytes:

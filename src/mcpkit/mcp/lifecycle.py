@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from mcpkit.mcp.features import Registry
 from mcpkit.mcp.method import LAST_LEGACY, MODERN, Method
 from mcpkit.mcp.params import Reader
 from mcpkit.mcp.revisions import MODERN as MODERN_VERSIONS
-from mcpkit.mcp.revisions import negotiate
+from mcpkit.mcp.revisions import Era, negotiate
 from mcpkit.mcp.server import ServerInfo
 
 METHODS = (
@@ -35,9 +36,19 @@ class InitializeParams(msgspec.Struct, frozen=True):
 _initialize_params = Reader(InitializeParams)
 
 
-def initialize(info: ServerInfo, capabilities: dict[str, Any], params: bytes | None) -> tuple[str, dict[str, Any]]:
-    """The negotiated revision and the result of ``initialize``."""
-    revision = negotiate(_initialize_params.read(params).protocol_version)
+class Opening(msgspec.Struct, frozen=True):
+    """A legacy handshake that succeeded."""
+
+    revision: str
+    client_capabilities: dict[str, Any]
+    client_info: dict[str, Any]
+    result: dict[str, Any]
+
+
+def initialize(info: ServerInfo, capabilities: dict[str, Any], params: bytes | None) -> Opening:
+    """Negotiate the revision and make the result of ``initialize``."""
+    asked = _initialize_params.read(params)
+    revision = negotiate(asked.protocol_version)
     result: dict[str, Any] = {
         "protocolVersion": revision,
         "capabilities": capabilities,
@@ -45,7 +56,34 @@ def initialize(info: ServerInfo, capabilities: dict[str, Any], params: bytes | N
     }
     if info.instructions:
         result["instructions"] = info.instructions
-    return revision, result
+    return Opening(revision, asked.capabilities or {}, asked.client_info or {}, result)
+
+
+def capabilities(registry: Registry | None, extra: dict[str, Any], era: Era) -> dict[str, Any]:
+    """The ServerCapabilities object: what is there, and nothing else. Only what is written in Python can change."""
+    if registry is None:
+        return {"tools": {}, **extra}
+    members: dict[str, Any] = {"tools": {"listChanged": True}, "logging": {}}
+    if registry.resources or registry.templates:
+        members["resources"] = {"subscribe": True, "listChanged": True}
+    if registry.prompts:
+        members["prompts"] = {"listChanged": True}
+    if registry.prompts or registry.templates:
+        members["completions"] = {}
+    return {**members, **extra}
+
+
+def offered(capabilities: dict[str, Any]) -> frozenset[str]:
+    """Names that `Method.capability` knows: every member, its true members, and extensions."""
+    names = set(capabilities)
+    for name, members in capabilities.items():
+        if name == "extensions":
+            names |= {f"ext:{extension}" for extension in members}
+        elif isinstance(members, dict):
+            names |= {f"{name}.{member}" for member, value in members.items() if value is not False}
+            if members.get("listChanged") or members.get("subscribe"):
+                names.add("changes")
+    return frozenset(names)
 
 
 def discover(info: ServerInfo, capabilities: dict[str, Any]) -> dict[str, Any]:

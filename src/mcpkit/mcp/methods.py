@@ -64,8 +64,13 @@ def require(name: str, revision: str, offered: frozenset[str]) -> Method:
         reason = f"this server does not offer {method.capability.removeprefix('ext:')}"
     else:
         reason = _why_not(name)
+    raise not_found(name, reason)
+
+
+def not_found(name: str, reason: str = "") -> McpError:
+    """-32601."""
     shown = name if len(name) <= 128 else name[:128] + "…"
-    raise McpError(METHOD_NOT_FOUND, f"{NAMES[METHOD_NOT_FOUND]}: {shown}" + (f" ({reason})" if reason else ""))
+    return McpError(METHOD_NOT_FOUND, f"{NAMES[METHOD_NOT_FOUND]}: {shown}" + (f" ({reason})" if reason else ""))
 
 
 def _why_not(name: str) -> str:

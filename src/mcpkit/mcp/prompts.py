@@ -1,4 +1,4 @@
-"""The prompts family: which of its methods exist when. This server offers no prompts, so none is served."""
+"""The prompts family: which of its methods exist when; `mcpkit.mcp.features` serves them."""
 
 from __future__ import annotations
 

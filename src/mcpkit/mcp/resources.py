@@ -1,4 +1,4 @@
-"""The resources family: which of its methods exist when. This server offers no resources, so none is served."""
+"""The resources family: which of its methods exist when; `mcpkit.mcp.features` serves them."""
 
 from __future__ import annotations
 

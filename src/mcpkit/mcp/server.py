@@ -37,7 +37,7 @@ class ServerInfo(msgspec.Struct, frozen=True):
     def complete(self, members: dict[str, Any]) -> dict[str, Any]:
         """A modern result: `members` marked complete and signed with the server's name and version."""
         signed = {SERVER_INFO: {"name": self.name, "version": self.version}}
-        return {"resultType": "complete", **members, "_meta": signed}
+        return {"resultType": "complete", **members, "_meta": {**members.get("_meta", {}), **signed}}
 
     def cached(self, members: dict[str, Any]) -> dict[str, Any]:
         """A modern result that clients may keep for a while."""

@@ -1,4 +1,4 @@
-"""tools/list and the parameters of tools/call."""
+"""The tools family: its methods, and the result of tools/list."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
-import msgspec
-
-from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.method import Method
-from mcpkit.mcp.params import Reader
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.server import ServerInfo
 
@@ -19,8 +15,6 @@ METHODS = (
     Method("tools/call", capability="tools"),
     Method("notifications/tools/list_changed", kind="notification", sender="server"),
 )
-
-CAPABILITY: dict[str, Any] = {"tools": {}}
 
 
 class ToolSpec(Protocol):
@@ -38,23 +32,6 @@ class ToolSpec(Protocol):
     def output_schema(self) -> dict[str, Any] | None: ...
     @property
     def annotations(self) -> dict[str, Any] | None: ...
-
-
-class ToolCall(msgspec.Struct, frozen=True):
-    """A checked ``tools/call``: which tool, and its arguments as the raw JSON text of an object."""
-
-    name: str
-    arguments: bytes
-
-
-class CallParams(msgspec.Struct, frozen=True):
-    """Parameters of ``tools/call`` as they arrive; the arguments stay raw."""
-
-    name: str
-    arguments: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-_call_params = Reader(CallParams)
 
 
 def in_order(tools: Sequence[ToolSpec]) -> list[ToolSpec]:
@@ -82,6 +59,10 @@ def describe(tool: ToolSpec, era: Era) -> dict[str, Any]:
         out["outputSchema"] = output
     if tool.annotations:
         out["annotations"] = tool.annotations
+    for member, name in (("icons", "icons"), ("meta", "_meta"), ("execution", "execution")):
+        value = getattr(tool, member, None)
+        if value and (member != "execution" or era == "legacy"):
+            out[name] = value
     return out
 
 
@@ -89,14 +70,3 @@ def list_result(info: ServerInfo, tools: Sequence[ToolSpec], era: Era) -> dict[s
     """The result of ``tools/list``: everything on one page."""
     members = {"tools": [describe(tool, era) for tool in in_order(tools)]}
     return info.cached(members) if era == "modern" else members
-
-
-def read_call(params: bytes | None, names: frozenset[str]) -> ToolCall:
-    """Check the parameters of ``tools/call``; an unknown tool is -32602 in both eras."""
-    call = _call_params.read(params)
-    if call.name not in names:
-        raise invalid_params(f"unknown tool {call.name[:128]!r}; tools/list names the tools there are")
-    arguments = bytes(call.arguments)
-    if not arguments.lstrip().startswith(b"{"):
-        raise invalid_params("arguments must be an object")
-    return ToolCall(call.name, arguments)

@@ -16,8 +16,12 @@ def core_server(
     *,
     hosts: Iterable[str] = (),
     handoff: Callable[[Transport, bytes], None] | None = None,
+    submit: Callable[[Callable[[], object]], object] | None = None,
 ) -> Server:
-    """A `Server` of the core that serves `app`. `hosts` are accepted in Host and Origin beside those configured."""
+    """A `Server` of the core that serves `app`. `hosts` are accepted in Host and Origin beside those configured.
+
+    `submit` has the thread that serves call something; without it, the thread that runs the stdio loop.
+    """
     settings = app.config.transport.settings
     server = Server(
         app.runtime.engine,
@@ -29,7 +33,5 @@ def core_server(
         max_body=settings.max_body_size,
         max_line=settings.max_body_size,
     )
-    server.set_tools(app.tools.items())
-    for (era, method), result in app.dispatcher.static_answers().items():
-        server.set_static(era, method, result)
+    app.bind(server, submit or server.post)
     return server

@@ -71,7 +71,8 @@ async def _serve(app: Application, host: str, port: int, ready: Callable[[Listen
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     routes = OtherRoutes(app)
-    server = core_server(app, hosts=_own_hosts(host), handoff=routes.take)
+    app.loop = loop
+    server = core_server(app, hosts=_own_hosts(host), handoff=routes.take, submit=loop.call_soon_threadsafe)
     routes.server = server
     # The core's protocol has the methods of an asyncio.Protocol without being one.
     factory = cast("Callable[[], asyncio.Protocol]", server.protocol)
@@ -80,13 +81,14 @@ async def _serve(app: Application, host: str, port: int, ready: Callable[[Listen
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     loop.add_reader(app.runtime.engine.notify_fd, server.drain)
-    sweeper = loop.create_task(_sweep(server))
+    sweeper = loop.create_task(_sweep(server, app))
     try:
         if ready:
             ready(_address(listener.sockets[0]))
         await stop.wait()
     finally:
         listener.close()
+        app.quit()
         await _finish(server)
         sweeper.cancel()
         loop.remove_reader(app.runtime.engine.notify_fd)
@@ -99,10 +101,11 @@ def _address(sock: socket.socket) -> Listening:
     return Listening(str(name[0]), int(name[1]))
 
 
-async def _sweep(server: Server) -> None:
+async def _sweep(server: Server, app: Application) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         server.sweep()
+        app.runner.forget(server.has_session)
 
 
 async def _finish(server: Server) -> None:
