@@ -194,8 +194,21 @@ static void bury(mck_wasm_engine *engine, mck_wasm_call *call)
     (void)pthread_mutex_lock(&engine->lock);
 }
 
+/* Back into the queue. A thread that stays takes the next call itself: waking another for a lone call would cost two
+ * system calls per slice and gain nothing. */
+static void requeue(mck_wasm_engine *engine, mck_wasm_call *call, bool stays)
+{
+    if (!stays || (engine->ready.head != NULL && engine->idle > 0)) {
+        mck_ready_push(engine, call);
+        return;
+    }
+    note_deadline(engine, call);
+    mck_queue_push(&engine->ready, call);
+}
+
 /* With the lock held. */
-static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, bool over, uint64_t units, uint64_t now)
+static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, bool over, bool stays, uint64_t units,
+                        uint64_t now)
 {
     if (call->claimed) { /* the ticker has answered for it meanwhile */
         bury(engine, call);
@@ -206,7 +219,7 @@ static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, 
     (void)mck_meter_observe(&call->meter, units, now);
     mck_wasm_call_status stop = over ? MCK_WASM_CALL_OK : must_stop(engine, call, now);
     if (!over && stop == MCK_WASM_CALL_OK) {
-        mck_ready_push(engine, call);
+        requeue(engine, call, stays);
         return;
     }
     call->claimed = true;
@@ -287,7 +300,7 @@ static void work(mck_worker *self)
             (void)atomic_fetch_sub(&call->tool->stuck, 1);
         }
         bool stays = may_stay(self);
-        after_slice(engine, call, stop == MCK_WASM_CALL_OK, over, units, mck_clock());
+        after_slice(engine, call, stop == MCK_WASM_CALL_OK, over, stays, units, mck_clock());
         if (!stays) {
             leave(self, false);
             (void)pthread_mutex_unlock(&engine->lock);
