@@ -1,0 +1,10 @@
+"""Who calls: OAuth 2.1 tokens, API keys and client certificates, and what each caller may do.
+
+Libraries for tokens and HTTP are loaded when the first token has to be looked at.
+"""
+
+from mcpkit.security.errors import Denied, SecurityError
+from mcpkit.security.gate import Granted, Security
+from mcpkit.security.principals import Principal
+
+__all__ = ["Denied", "Granted", "Principal", "Security", "SecurityError"]
