@@ -12,12 +12,13 @@ METER_FORMATS = ("minimal", "detailed", "json", "progress")
 _METER_VALUES = (*METER_FORMATS, "progress_bar", "auto")
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
 SHELLS = ("bash", "zsh", "fish")
+CLIENTS = ("claude-desktop", "claude-code", "vscode", "vscode-insiders", "cursor", "windsurf", "gemini-cli", "zed")
 
 _ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]+)?|[A-Za-z0-9.-]*(?::[0-9]+)|[0-9]+|localhost|[0-9.]+")
 
 _OPTIONAL_VALUES: dict[str, Callable[[str], bool]] = {
     "--meter": lambda value: value in _METER_VALUES,
-    "--http": lambda value: _ADDRESS.fullmatch(value) is not None,
+    "--http": lambda value: _ADDRESS.fullmatch(value) is not None or value.startswith(("http://", "https://")),
 }
 _DEFAULT_VALUES = {"--meter": "auto", "--http": ""}
 
@@ -51,7 +52,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_server, _call, _tools, _validate, _doctor, _cache, _completion):
+    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion):
         add(commands)
     return parser
 
@@ -167,6 +168,31 @@ def _validate(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="print limits or problems as JSON")
 
 
+def _install(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "install",
+        "write a server into the configuration of an MCP client",
+        "mcpkit install                                    list the clients and their files",
+        "mcpkit install --client claude-desktop calculator.wasm",
+        "mcpkit install --client vscode --scope project --config config.yaml --dry-run",
+        "mcpkit install --client claude-code --name tools --http http://127.0.0.1:3000/mcp",
+        "mcpkit install --client cursor --name tools --remove",
+        more="What stands in the file already stays, comments included; a backup of it is kept beside it.",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help="modules that the client's server is to serve")
+    parser.add_argument("--client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
+    parser.add_argument("--name", metavar="NAME", help="the server's name (default: the configuration's or file's)")
+    parser.add_argument("--config", metavar="FILE", help="configuration, YAML or JSON")
+    parser.add_argument("--http", nargs="?", metavar="URL", help="a server that runs already, instead of one to start")
+    parser.add_argument("--scope", choices=("user", "project"), default="user", help="which file (default user)")
+    parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable for the server's environment")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change and write nothing")
+    parser.add_argument("--remove", action="store_true", help="take the server out again")
+    parser.add_argument("--force", action="store_true", help="replace an entry that does not start mcpkit")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+
 def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = _command(
         commands,
@@ -191,6 +217,20 @@ def _cache(commands: Commands[argparse.ArgumentParser]) -> None:
     what.add_argument("--clear", action="store_true", help="remove every compiled program")
     parser.add_argument("--cache-dir", metavar="DIR", help="the folder (default: the user's cache folder)")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
+
+
+def _key(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "key",
+        "make an API key: the key on stdout, the configuration's entry on stderr",
+        "mcpkit key new ci",
+        "mcpkit key new ci --scope tools:call --scope calculator:use",
+    )
+    parser.add_argument("action", choices=("new",), help="make a key")
+    parser.add_argument("name", metavar="NAME", help="whose key it is, for the configuration and the log")
+    parser.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may do; repeatable")
+    parser.add_argument("--json", action="store_true", help="print key and entry as one JSON object")
 
 
 def _completion(commands: Commands[argparse.ArgumentParser]) -> None:
