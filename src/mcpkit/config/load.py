@@ -9,6 +9,7 @@ from pathlib import Path
 from mcpkit.config.convert import Converter
 from mcpkit.config.errors import ConfigError, Problem
 from mcpkit.config.schema import Config
+from mcpkit.config.security import problems as security_problems
 from mcpkit.config.tree import Source, parse
 
 MAX_BYTES = 4 << 20
@@ -58,6 +59,9 @@ def _check(config: Config, converter: Converter) -> None:
     if wasm.module_path is not None and not wasm.module_path.is_file():
         here = "runtime.wasm.module_path"
         converter.note(places[here], here, f"there is no file {wasm.module_path}")
+    if "security" in places:
+        for here, message in security_problems(config.security):
+            converter.note(places[here], here, message)
     names = {wasm.module_path.stem} if wasm.module_path is not None else set()
     for i, module in enumerate(wasm.modules):
         here = f"runtime.wasm.modules[{i}]"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from mcpkit.config.convert import Check, Fraction, Range
 from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text
+from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
 
 Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
@@ -197,7 +198,7 @@ class Mcp(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     """A whole configuration."""
 
-    NOT_YET = _later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "security", "cluster")
+    NOT_YET = _later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "cluster")
 
     version: Version = "1.0"
     metadata: Metadata = Metadata()
@@ -206,6 +207,7 @@ class Config(Section, frozen=True, kw_only=True):
     runtime: Runtime = Runtime()
     mcp: Mcp = Mcp()
     tasks: Tasks = Tasks()
+    security: Security = Security()
 
     def modules(self) -> tuple[Module, ...]:
         """Every module, `module_path` first."""

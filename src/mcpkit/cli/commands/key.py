@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         return exits.OK
     # JSON is YAML too, so that no name needs quoting rules of its own.
     print(
-        "the key, shown this once; clients send it as `Authorization: Bearer KEY`. The configuration keeps its hash:\n\n"
+        "the key, shown this once; clients send it as `Authorization: Bearer KEY`. The configuration has its hash:\n\n"
         f"security:\n  api_keys:\n    - {json.dumps(entry, ensure_ascii=False)}\n",
         file=sys.stderr,
     )
