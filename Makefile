@@ -7,6 +7,7 @@ PYTHON ?= python3
 ADDRESS ?= 127.0.0.1:3000
 FUZZ_SECONDS ?= 20
 TESTS ?=
+ARGS ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,7 +20,7 @@ CORE := $(wildcard cext/*/*.[ch] cext/*/*/*.h)
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up: each step leaves a stamp and is not done twice ---
 
@@ -59,7 +60,7 @@ run: examples ## the example server on 127.0.0.1:3000
 
 # --- proof ---
 
-.PHONY: test ctest pytest check format bench fuzz sanitize
+.PHONY: test ctest pytest conformance check format bench fuzz sanitize
 test: ctest pytest ## every test: C, then Python
 
 ctest: $(STAMP)/packages ## the C tests, plain and under ASan and UBSan
@@ -68,6 +69,9 @@ ctest: $(STAMP)/packages ## the C tests, plain and under ASan and UBSan
 
 pytest: examples $(STAMP)/group-test ## the Python tests; TESTS="tests/test_digest.py -k once" for some of them
 	@$(PY) -m pytest $(TESTS)
+
+conformance: build $(STAMP)/group-node ## the official conformance suite; ARGS="--scenario ping" for a part of it
+	@$(PY) tools/conformance.py $(ARGS)
 
 check: build $(STAMP)/group-lint $(STAMP)/group-test ## style, types, stubs
 	$(PY) -m ruff check .

@@ -1,0 +1,54 @@
+"""The official conformance suite, whole, against an ordinary server: every revision and every extension. # N07"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+
+import conformance
+
+
+def result(name: str, *statuses: str) -> conformance.Scenario:
+    return conformance.Scenario(name, [conformance.Check(name, status, "") for status in statuses])
+
+
+@pytest.fixture(scope="module")
+def suite() -> tuple[str, Path]:
+    try:
+        node, npm = conformance.find_node()
+        return node, conformance.install(node, npm)
+    except conformance.UnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("choice", conformance.RUNS, ids=" ".join)
+def test_every_check_passes(suite: tuple[str, Path], choice: tuple[str, str]) -> None:
+    run = conformance.run(*suite, choice)
+    assert [check for scenario in run.scenarios for check in scenario.faults] == [], conformance.report([run], True)
+    assert run.passed
+
+
+def test_what_counts_as_passed() -> None:
+    def passed(*scenarios: conformance.Scenario) -> bool:
+        return conformance.Run("", list(scenarios)).passed
+
+    skipped = result("tasks-status-notifications", "SKIPPED")
+    assert passed(result("ping", "SUCCESS", "INFO"), skipped)
+    assert not passed(result("ping", "SUCCESS", "FAILURE"))
+    assert not passed(result("ping", "SUCCESS", "WARNING"))
+    assert not passed(result("ping", "SUCCESS", "SKIPPED"))
+    assert not passed(skipped)
+    assert not passed()
+
+
+def test_a_scenario_that_does_not_exist_is_no_success(suite: tuple[str, Path]) -> None:
+    """The runner says so in its exit code."""
+    command = [sys.executable, conformance.__file__, "--url", "http://127.0.0.1:9/mcp", "--scenario", "nonesuch"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "0 checks passed, 1 failed" in ended.stdout
