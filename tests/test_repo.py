@@ -23,12 +23,13 @@ MOST_LINES = 800
 # front, which loads what it names when it is asked.
 LAYERS = [
     {"core"},
-    {"config", "policy", "metering", "security", "telemetry"},
+    {"config", "policy", "metering", "schema", "security", "telemetry"},
     {"wasm", "platform"},
-    {"guests", "models", "bundle"},
+    {"guests", "native", "models", "bundle"},
     {"mcp"},
     {"application"},
     {"transport"},
+    {"server"},
     {"gateway", "cluster"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,96 @@
+"""A compiled schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcpkit.schema.bounds import check_instance, check_schema
+from mcpkit.schema.errors import SchemaError, SchemaMismatch
+
+DIALECTS = frozenset(
+    {
+        "https://json-schema.org/draft/2020-12/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "http://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-04/schema",
+    }
+)
+"""What ``$schema`` may say; a schema without it is of 2020-12."""
+MOST_FAULTS = 3
+"""How many faults a message names."""
+LONGEST_REASON = 300
+"""Letters of one fault: reasons quote the value, which may be large."""
+
+
+class Checker:
+    """Holds values against one schema. Safe to use from several threads at once."""
+
+    def __init__(self, schema: dict[str, Any] | bool) -> None:
+        """Compile. Raises SchemaError for what is no schema, is too large, or refers to anything outside itself."""
+        try:
+            import jsonschema_rs
+        except ImportError:
+            raise SchemaError(
+                "JSON Schemas need the package jsonschema-rs, which is not installed: pip install jsonschema-rs"
+            ) from None
+        self._growth = check_schema(schema)
+        dialect = schema.get("$schema") if isinstance(schema, dict) else None
+        if dialect is not None and str(dialect).rstrip("#") not in DIALECTS:
+            raise SchemaError(f"$schema: the dialect {dialect!r} is not known; leave it out for 2020-12")
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                schema,
+                offline=True,
+                # The engine without backtracking: a pattern takes time in proportion to the text.
+                pattern_options=jsonschema_rs.RegexOptions(),
+            )
+        except jsonschema_rs.ValidationError as error:
+            raise SchemaError(_explain(error.message, error.instance_path)) from None
+        except (jsonschema_rs.ReferencingError, ValueError) as error:
+            raise SchemaError(str(error)) from None
+
+    def check(self, instance: Any) -> None:
+        """Do nothing if `instance` (as `json.loads` makes it) fits; else raise SchemaMismatch."""
+        check_instance(instance, self._growth)
+        try:
+            if self._validator.is_valid(instance):
+                return
+            faults = []
+            for error in self._validator.iter_errors(instance):
+                faults.append((path_of(error.instance_path), _short(error.message)))
+                if len(faults) == MOST_FAULTS:
+                    break
+        except ValueError as error:
+            raise SchemaMismatch([("", str(error))]) from None
+        raise SchemaMismatch(faults or [("", "does not fit its schema")])
+
+
+def compile(schema: dict[str, Any] | bool) -> Checker:  # noqa: A001
+    """A checker for `schema`; raises SchemaError."""
+    return Checker(schema)
+
+
+def path_of(steps: list[str | int]) -> str:
+    """``a.b[3]``; the empty string for the whole value."""
+    path = ""
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:
+            path += f".{step}" if path else step
+    return path
+
+
+def _short(reason: str) -> str:
+    return (
+        reason
+        if len(reason) <= LONGEST_REASON
+        else f"{reason[: LONGEST_REASON // 2]} … {reason[-LONGEST_REASON // 2 :]}"
+    )
+
+
+def _explain(reason: str, where: list[str | int]) -> str:
+    hint = "; references reach inside the schema only" if "etriev" in reason else ""
+    path = path_of(where)
+    return f"{path}: {_short(reason)}{hint}" if path else f"{_short(reason)}{hint}"
