@@ -228,8 +228,8 @@ nonsense: 1
         "runtime: {type: wasmedge}",
         "runtime: {wasm: {metering: {quotas: {per_hour: 1}}}}",
         "runtime: {wasm: {metering: {enable_monitoring: true}}}",
-        "transport: {type: websocket}",
-        "transport: {type: http, settings: {tls: {}}}",
+        "transport: {type: grpc}",
+        "transport: {type: http, settings: {compression: true}}",
         "mcp: {prompts: []}",
     ],
 )

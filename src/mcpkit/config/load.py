@@ -10,6 +10,7 @@ from mcpkit.config.convert import Converter
 from mcpkit.config.errors import ConfigError, Problem
 from mcpkit.config.schema import Config
 from mcpkit.config.security import problems as security_problems
+from mcpkit.config.transport import problems as transport_problems
 from mcpkit.config.tree import Source, parse
 
 MAX_BYTES = 4 << 20
@@ -59,6 +60,9 @@ def _check(config: Config, converter: Converter) -> None:
     if wasm.module_path is not None and not wasm.module_path.is_file():
         here = "runtime.wasm.module_path"
         converter.note(places[here], here, f"there is no file {wasm.module_path}")
+    if "transport" in places:
+        for here, message in transport_problems(config.transport):
+            converter.note(places[here], here, message)
     if "security" in places:
         for here, message in security_problems(config.security):
             converter.note(places[here], here, message)

@@ -9,6 +9,7 @@ from mcpkit.config.convert import Check, Fraction, Range
 from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text
 from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
+from mcpkit.config.transport import Transport
 
 Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
 
@@ -49,38 +50,6 @@ class Server(Section, frozen=True, kw_only=True):
     port: Port = 3000
     log_level: LogLevel = "info"
     log_format: Literal["text", "json"] = "text"
-
-
-class TransportSettings(Section, frozen=True, kw_only=True):
-    """Bounds and allow-lists of the HTTP transport."""
-
-    NOT_YET = _later(
-        "buffer_size",
-        "cors_enabled",
-        "cors_origins",
-        "compression",
-        "tls",
-        "ping_interval",
-        "max_frame_size",
-        "reflection",
-        "max_message_size",
-        "message_size_limit",
-        "timeout",
-        "max_connections",
-    )
-
-    max_body_size: Size = 4 << 20
-    """Of one message, in bytes."""
-    allowed_hosts: tuple[Text, ...] = ()
-    """Host header values accepted beside those of the loopback address."""
-    allowed_origins: tuple[Text, ...] = ()
-
-
-class Transport(Section, frozen=True, kw_only=True):
-    """How clients reach the server."""
-
-    type: Literal["stdio", "http"] = "stdio"
-    settings: TransportSettings = TransportSettings()
 
 
 class Module(Section, frozen=True, kw_only=True):
