@@ -23,7 +23,7 @@ MOST_LINES = 800
 # front, which loads what it names when it is asked.
 LAYERS = [
     {"core"},
-    {"config", "policy", "metering", "schema", "security", "telemetry"},
+    {"config", "policy", "metering", "schema", "security", "storage", "telemetry"},
     {"wasm", "platform"},
     {"guests", "native", "models", "bundle"},
     {"mcp"},
