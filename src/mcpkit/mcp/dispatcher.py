@@ -24,7 +24,17 @@ from mcpkit.mcp.tools import ToolSpec
 
 log = logging.getLogger("mcpkit.mcp")
 
-_CACHED = frozenset({"tools/list", "resources/list", "resources/templates/list", "prompts/list", "resources/read"})
+_CACHED = frozenset(
+    {
+        "tools/list",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+        "prompts/list",
+        "skills/list",
+        "skills/get",
+    }
+)
 """Methods whose modern results say how long they may be kept."""
 
 

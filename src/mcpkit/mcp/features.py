@@ -22,6 +22,7 @@ from mcpkit.mcp.hub import Changed, Hub, Wishes
 from mcpkit.mcp.legacy import LegacyLink
 from mcpkit.mcp.link import Link
 from mcpkit.mcp.params import ListParams, LogLevel
+from mcpkit.mcp.skills import Skill, Skills
 from mcpkit.mcp.tools import ToolSpec
 
 MAX_COMPLETIONS = 100
@@ -98,6 +99,10 @@ class Registry(Protocol):
     @property
     def prompts(self) -> Mapping[str, Prompt]: ...
     @property
+    def skills(self) -> Mapping[str, Skill]:
+        """By the URI of their SKILL.md; their files are among the resources."""
+
+    @property
     def changed(self) -> list[Callable[[Changed], None]]:
         """Called when a list has changed."""
 
@@ -114,6 +119,7 @@ class Nothing:
         self.resources: dict[str, Resource] = {}
         self.templates: list[Template] = []
         self.prompts: dict[str, Prompt] = {}
+        self.skills: dict[str, Skill] = {}
         self.changed: list[Callable[[Changed], None]] = []
         self.updated: list[Callable[[str], None]] = []
 
@@ -179,6 +185,7 @@ class Features:
             "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
             "subscriptions/listen": self._listen,
+            **Skills(registry.skills).methods,
         }
 
     def serves(self, method: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from mcpkit.mcp import skills
 from mcpkit.mcp.features import Registry
 from mcpkit.mcp.method import LAST_LEGACY, MODERN, Method
 from mcpkit.mcp.params import Reader
@@ -70,6 +71,9 @@ def capabilities(registry: Registry | None, extra: dict[str, Any], era: Era) -> 
         members["prompts"] = {"listChanged": True}
     if registry.prompts or registry.templates:
         members["completions"] = {}
+    if registry.skills:
+        extensions = {skills.EXTENSION: skills.SETTINGS, **extra.get("extensions", {})}
+        extra = {**extra, "extensions": extensions}
     return {**members, **extra}
 
 

@@ -10,6 +10,7 @@ from mcpkit.mcp import (
     logging,
     prompts,
     resources,
+    skills,
     subscriptions,
     tasks,
     tools,
@@ -26,6 +27,7 @@ FAMILIES: dict[str, tuple[Method, ...]] = {
     "logging": logging.METHODS,
     "subscriptions": subscriptions.METHODS,
     "tasks": tasks.METHODS,
+    "skills": skills.METHODS,
     "cancellation": cancellation.METHODS,
     "client": client.METHODS,
 }

@@ -14,7 +14,6 @@ import msgspec
 
 from mcpkit.native.content import Contents, present
 from mcpkit.native.errors import DefinitionError
-from mcpkit.native.link import Link
 
 MANIFEST = "SKILL.md"
 DIRECTORY = "inode/directory"
@@ -35,18 +34,28 @@ class SkillFile(msgspec.Struct, frozen=True):
     data: bytes
     digest: str
     description: str | None = None
+    title: None = None
+    annotations: None = None
+    icons: None = None
+    meta: None = None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.data)
 
     def describe(self) -> dict[str, Any]:
-        """As `resources/list` and a folder's listing show it."""
+        """As a folder's listing shows it."""
         more = present(description=self.description)
-        return {"uri": self.uri, "name": self.name, **more, "mimeType": self.mime_type, "size": len(self.data)}
+        return {"uri": self.uri, "name": self.name, **more, "mimeType": self.mime_type, "size": self.size}
 
-    async def read(self, link: Link) -> list[dict[str, Any]]:
+    def contents(self) -> Contents:
+        """Text where it is text."""
         try:
             data: str | bytes = self.data.decode()
         except UnicodeDecodeError:
             data = self.data
-        return [Contents(data, self.uri, self.mime_type).item()]
+        return Contents(data, self.uri, self.mime_type)
 
 
 class Skill(msgspec.Struct, frozen=True):
@@ -59,7 +68,7 @@ class Skill(msgspec.Struct, frozen=True):
 
     def entry(self) -> dict[str, Any]:
         """As `skills/list` and `skills/get` show it."""
-        resources = [{"uri": file.uri, "digest": file.digest, "size": len(file.data)} for file in self.files]
+        resources = [{"uri": file.uri, "digest": file.digest, "size": file.size} for file in self.files]
         return {"uri": self.uri, "frontmatter": self.frontmatter, "resources": resources}
 
     def folders(self) -> dict[str, list[dict[str, Any]]]:
@@ -118,7 +127,7 @@ def _load(manifest: Path, base: Path, prefix: str) -> Skill:
         else:
             kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
             files.append(SkillFile(uri, path.name, kind, data, digest))
-    size = sum(len(file.data) for file in files)
+    size = sum(file.size for file in files)
     if len(files) > MAX_FILES or size > MAX_BYTES:
         raise DefinitionError(
             f"{manifest.parent}: {len(files)} files of {size} bytes; "
