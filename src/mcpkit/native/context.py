@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from mcpkit.native.content import Content, Message, present
@@ -141,6 +141,15 @@ class Context:
     def error(self, data: Any, logger: str | None = None) -> None:
         self.log("error", data, logger)
 
+    def let_go(self) -> None:
+        """Close the answer's stream in mid-call, so that nobody holds a connection open while nothing happens.
+
+        The client comes back for the rest. Where streams cannot be resumed (the modern era, stdio) nothing happens.
+        """
+        let_go = getattr(self._link, "let_go", None)
+        if let_go is not None:
+            self._soon(let_go)
+
     # --- asking ---
 
     async def elicit(self, message: str, schema: type[T] | dict[str, Any], *, key: str | None = None) -> Elicited[T]:
@@ -215,10 +224,14 @@ class Context:
             raise self.refusal from None
 
     def _notify(self, method: str, params: dict[str, Any]) -> None:
+        self._soon(self._link.notify, method, params)
+
+    def _soon(self, act: Callable[..., object], *arguments: object) -> None:
+        """On the loop's thread, which is the only one that may touch the link."""
         if threading.get_ident() == self._thread:
-            self._link.notify(method, params)
+            act(*arguments)
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._link.notify, method, params)
+            self._loop.call_soon_threadsafe(act, *arguments)
 
 
 async def _awaited(question: Awaitable[A]) -> A:

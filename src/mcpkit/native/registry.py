@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from mcpkit.native.content import Contents
 from mcpkit.native.errors import DuplicateError, ResourceNotFoundError, UnknownError
 from mcpkit.native.names import nearest
 from mcpkit.native.prompt import NativePrompt
 from mcpkit.native.resource import NativeResource, NativeTemplate
+from mcpkit.native.skills import Skill, SkillFile
 from mcpkit.native.tool import NativeTool
 
 Kind = Literal["tools", "resources", "prompts"]
@@ -25,6 +27,8 @@ class Registry:
         self.resources: dict[str, NativeResource] = {}
         self.templates: list[NativeTemplate] = []
         self.prompts: dict[str, NativePrompt] = {}
+        self.skills: dict[str, Skill] = {}
+        """By the URI of their SKILL.md; each of their files is a resource as well."""
         self.changed: list[Callable[[Kind], None]] = []
         """Called with the kind of list that is no longer what it was."""
         self.updated: list[Callable[[str], None]] = []
@@ -71,6 +75,16 @@ class Registry:
         self._tell("resources")
         return resource
 
+    def add_skill(self, skill: Skill) -> None:
+        """Serve a skill and its files. Raises DuplicateError."""
+        if skill.uri in self.skills:
+            raise DuplicateError(f"two skills have the URI {skill.uri!r}; give one of them a prefix")
+        for file in skill.files:
+            if file.uri not in self.resources:  # a skill inside another one brings its files twice
+                self.resources[file.uri] = _file(file)
+        self.skills[skill.uri] = skill
+        self._tell("resources")
+
     def remove_tool(self, name: str) -> None:
         """Raises UnknownError."""
         if self.tools.pop(name, None) is None:
@@ -114,3 +128,18 @@ class Registry:
     def _tell(self, kind: Kind) -> None:
         for listener in list(self.changed):
             listener(kind)
+
+
+def _file(file: SkillFile) -> NativeResource:
+    def read() -> Contents:
+        return file.contents()
+
+    return NativeResource(
+        read,
+        file.uri,
+        name=file.name,
+        description=file.description,
+        mime_type=file.mime_type,
+        size=len(file.data),
+        inline=True,
+    )
