@@ -38,8 +38,7 @@ def ask(skills: list[Skill], method: str, **params: Any) -> dict[str, Any]:
 
 def read(skill: Skill, uri: str) -> dict[str, Any]:
     [file] = [file for file in skill.files if file.uri == uri]
-    [contents] = asyncio.run(file.read(LINK))
-    return contents
+    return file.contents().item()
 
 
 def test_a_skill_and_its_manifest(tmp_path: Path) -> None:
