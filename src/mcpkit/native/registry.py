@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from mcpkit.native.content import Contents
 from mcpkit.native.errors import DuplicateError, ResourceNotFoundError, UnknownError
 from mcpkit.native.names import nearest
 from mcpkit.native.prompt import NativePrompt
@@ -24,7 +23,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.tools: dict[str, NativeTool] = {}
-        self.resources: dict[str, NativeResource] = {}
+        self.resources: dict[str, NativeResource | SkillFile] = {}
         self.templates: list[NativeTemplate] = []
         self.prompts: dict[str, NativePrompt] = {}
         self.skills: dict[str, Skill] = {}
@@ -81,7 +80,7 @@ class Registry:
             raise DuplicateError(f"two skills have the URI {skill.uri!r}; give one of them a prefix")
         for file in skill.files:
             if file.uri not in self.resources:  # a skill inside another one brings its files twice
-                self.resources[file.uri] = _file(file)
+                self.resources[file.uri] = file
         self.skills[skill.uri] = skill
         self._tell("resources")
 
@@ -106,7 +105,9 @@ class Registry:
             raise UnknownError(f"no resource has the URI {uri!r}{nearest(uri, self.resources)}")
         self._tell("resources")
 
-    def find_resource(self, uri: str) -> tuple[NativeResource, None] | tuple[NativeTemplate, dict[str, str]]:
+    def find_resource(
+        self, uri: str
+    ) -> tuple[NativeResource | SkillFile, None] | tuple[NativeTemplate, dict[str, str]]:
         """The resource at a URI, or the first template that it matches, with the variables.
 
         Raises ResourceNotFoundError.
@@ -128,18 +129,3 @@ class Registry:
     def _tell(self, kind: Kind) -> None:
         for listener in list(self.changed):
             listener(kind)
-
-
-def _file(file: SkillFile) -> NativeResource:
-    def read() -> Contents:
-        return file.contents()
-
-    return NativeResource(
-        read,
-        file.uri,
-        name=file.name,
-        description=file.description,
-        mime_type=file.mime_type,
-        size=len(file.data),
-        inline=True,
-    )

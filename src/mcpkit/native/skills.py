@@ -14,6 +14,7 @@ import msgspec
 
 from mcpkit.native.content import Contents, present
 from mcpkit.native.errors import DefinitionError
+from mcpkit.native.link import Link
 
 MANIFEST = "SKILL.md"
 DIRECTORY = "inode/directory"
@@ -49,13 +50,13 @@ class SkillFile(msgspec.Struct, frozen=True):
         more = present(description=self.description)
         return {"uri": self.uri, "name": self.name, **more, "mimeType": self.mime_type, "size": self.size}
 
-    def contents(self) -> Contents:
-        """Text where it is text."""
+    async def read(self, link: Link) -> list[dict[str, Any]]:
+        """The member of ``contents``: text where it is text."""
         try:
             data: str | bytes = self.data.decode()
         except UnicodeDecodeError:
             data = self.data
-        return Contents(data, self.uri, self.mime_type)
+        return [Contents(data, self.uri, self.mime_type).item()]
 
 
 class Skill(msgspec.Struct, frozen=True):
