@@ -124,7 +124,7 @@ static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, pool_si
     api->pooling_allocation_config_max_core_instance_size_set(pool, 4u << 20);
     api->pooling_allocation_config_max_component_instance_size_set(pool, 4u << 20);
     /* Pages kept and given back in batches: a fresh instance then costs no page fault and no address-space shoot-down. */
-    api->pooling_allocation_config_linear_memory_keep_resident_set(pool, 64u << 10);
+    api->pooling_allocation_config_linear_memory_keep_resident_set(pool, 128u << 10);
     api->pooling_allocation_config_table_keep_resident_set(pool, 64u << 10);
     api->pooling_allocation_config_async_stack_keep_resident_set(pool, 64u << 10);
     api->pooling_allocation_config_decommit_batch_size_set(pool, 32);
