@@ -17,7 +17,7 @@ _MINUTE = 60 * _SECOND
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _HASH = re.compile(r"sha256:[0-9a-f]{32}:[0-9a-f]{64}")
-IDENTITY = re.compile(r"(CN|DNS|URI|email|IP):.+")
+_NAME = re.compile(r"(CN|DNS|URI|email|IP):.+")
 
 
 def is_secure_url(text: str) -> bool:
@@ -57,6 +57,13 @@ Issuer = Annotated[
     ),
 ]
 Scope = Annotated[str, Check(is_scope, "must be printable ASCII without spaces and quotes")]
+CertificateName = Annotated[
+    str,
+    Check(
+        lambda text: _NAME.fullmatch(text) is not None,
+        "must be CN:, DNS:, URI:, email: or IP: and a value, in which * stands for anything",
+    ),
+]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
@@ -122,13 +129,7 @@ class ApiKey(Section, frozen=True, kw_only=True):
 class Certificate(Section, frozen=True, kw_only=True):
     """Who a client certificate belongs to."""
 
-    match: Annotated[
-        str,
-        Check(
-            lambda text: IDENTITY.fullmatch(text) is not None,
-            "must be CN:, DNS:, URI:, email: or IP: and a value, in which * stands for anything",
-        ),
-    ]
+    match: CertificateName
     scopes: tuple[Scope, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """Who calls: OAuth 2.1 tokens, API keys and client certificates, and what each caller may do.
 
-Libraries for tokens and HTTP are loaded when the first token has to be looked at.
+Libraries for tokens and HTTP are loaded where OAuth is configured, and then at once.
 """
 
 from mcpkit.security.errors import Denied, SecurityError

@@ -21,11 +21,10 @@ MAX_BYTES = 256 << 10
 
 
 class Fetcher:
-    """One authorization server's HTTP client; made when it is first used."""
+    """One authorization server's HTTP client. Loads httpx and the trusted certificates, which takes a while."""
 
     def __init__(self, ca_file: Path | None = None) -> None:
-        self._ca_file = ca_file
-        self._client: httpx.AsyncClient | None = None
+        self._client = _connect(ca_file)
 
     async def get(self, url: str) -> dict[str, Any]:
         """A JSON object. Raises UnavailableError."""
@@ -37,18 +36,15 @@ class Fetcher:
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
+        await self._client.aclose()
 
     async def _object(self, method: str, url: str, **request: Any) -> dict[str, Any]:
         import httpx
 
         if not is_secure_url(url):
             raise UnavailableError("an address that the authorization server names is neither https nor local")
-        client = self._client = self._client or self._connect()
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS), client.stream(method, url, **request) as response:
+            async with asyncio.timeout(TIMEOUT_SECONDS), self._client.stream(method, url, **request) as response:
                 body = bytearray()
                 if response.status_code == 200:
                     async for piece in response.aiter_raw():
@@ -67,18 +63,18 @@ class Fetcher:
             raise UnavailableError(f"{_host(url)} answers something that is no JSON object")
         return value
 
-    def _connect(self) -> httpx.AsyncClient:
-        import httpx
 
-        verify = ssl.create_default_context(cafile=str(self._ca_file)) if self._ca_file is not None else True
-        return httpx.AsyncClient(
-            verify=verify,
-            follow_redirects=False,
-            timeout=TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=4, keepalive_expiry=15.0),
-            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "mcpkit"},
-            mounts={"http://": httpx.AsyncHTTPTransport()},  # this very machine: never through a proxy
-        )
+def _connect(ca_file: Path | None) -> httpx.AsyncClient:
+    import httpx
+
+    return httpx.AsyncClient(
+        verify=ssl.create_default_context(cafile=str(ca_file)) if ca_file is not None else True,
+        follow_redirects=False,
+        timeout=TIMEOUT_SECONDS,
+        limits=httpx.Limits(max_connections=16, max_keepalive_connections=4, keepalive_expiry=15.0),
+        headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "mcpkit"},
+        mounts={"http://": httpx.AsyncHTTPTransport()},  # this very machine: never through a proxy
+    )
 
 
 def _host(url: str) -> str:

@@ -182,6 +182,11 @@ class Security:
         """Who a number stands for; None: nobody, or not any more."""
         return self._table.principal(number)
 
+    def caller(self, number: int) -> str:
+        """The id of whoever a number stands for, the same in every process; empty for nobody."""
+        principal = self._table.principal(number)
+        return principal.id if principal is not None else ""
+
     # --- answers ---
 
     def public_metadata(self) -> bytes | None:

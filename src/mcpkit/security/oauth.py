@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from mcpkit.config.security import AuthorizationServer, OAuth
@@ -59,6 +60,7 @@ class ResourceServer:
     """Judges tokens. `clock` is what keys age by, in seconds."""
 
     def __init__(self, config: OAuth, clock: Callable[[], float] = time.monotonic) -> None:
+        import_module("jwt")  # now, rather than while the first request waits
         self._cache = config.cache / _NS
         self._issuers = {server.issuer: _Issuer(config, server, clock) for server in config.authorization_servers}
 
