@@ -21,7 +21,7 @@ import msgspec
 from mcpkit.config import Config, load
 from mcpkit.native import DefinitionError, NativePrompt, NativeResource, NativeTemplate, NativeTool, Registry
 from mcpkit.native.skills import load_skills
-from mcpkit.native.tool import TaskSupport
+from mcpkit.native.tool import TaskBegins, TaskSupport
 
 if TYPE_CHECKING:
     from mcpkit.application import Application
@@ -96,6 +96,7 @@ class Server:
         icons: list[dict[str, Any]] | None = None,
         meta: dict[str, Any] | None = None,
         task: TaskSupport = "forbidden",
+        task_begins: TaskBegins = "at once",
         timeout: float | None = None,
         inline: bool = False,
     ) -> Callable[[F], F]: ...

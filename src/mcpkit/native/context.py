@@ -141,6 +141,16 @@ class Context:
     def error(self, data: Any, logger: str | None = None) -> None:
         self.log("error", data, logger)
 
+    async def begin_task(self, message: str | None = None) -> None:
+        """Go on in the background: the client gets a task as its answer now, and comes for the result later.
+
+        For tools whose task begins ``by the tool``. Nothing changes where the call is a task already, or cannot become
+        one. `message` is the task's first status message.
+        """
+        begin: Callable[[str | None], Awaitable[object]] | None = getattr(self._link, "begin_task", None)
+        if begin is not None:
+            await begin(message)
+
     def let_go(self) -> None:
         """Close the answer's stream in mid-call, so that nobody holds a connection open while nothing happens.
 

@@ -17,6 +17,7 @@ from mcpkit.schema import Checker, SchemaError, SchemaMismatch
 log = logging.getLogger(__name__)
 
 TaskSupport = Literal["forbidden", "optional", "required"]
+TaskBegins = Literal["at once", "by the tool"]
 
 
 class NativeTool:
@@ -36,6 +37,7 @@ class NativeTool:
         icons: list[dict[str, Any]] | None = None,
         meta: dict[str, Any] | None = None,
         task_support: TaskSupport = "forbidden",
+        task_begins: TaskBegins = "at once",
         timeout: float | None = None,
         inline: bool = False,
     ) -> None:
@@ -43,7 +45,8 @@ class NativeTool:
 
         A given schema is listed exactly as it is. `structured` decides whether results carry structured content where
         the return annotation alone should not. `timeout` is in seconds. `inline` runs a function that is no
-        coroutine on the event loop, for handlers that take microseconds; others run in a thread.
+        coroutine on the event loop, for handlers that take microseconds; others run in a thread. A task that begins
+        ``by the tool`` is an ordinary call until its handler awaits `Context.begin_task`, and may ask the client first.
 
         Raises DefinitionError.
         """
@@ -55,6 +58,7 @@ class NativeTool:
         self.icons = icons
         self.meta = meta
         self.task_support: TaskSupport = task_support
+        self.task_begins: TaskBegins = task_begins
         self.timeout = timeout
         self.inline = inline
         self.handler = handler
