@@ -187,6 +187,7 @@ cdef class Server:
     cdef Engine engine
     cdef object ask, handoff, tools, error, jobs, wake, access, identify
     cdef readonly set connections
+    cdef set channels
     cdef int working
     cdef tuple last_reply
 

@@ -90,6 +90,7 @@ cdef class Server:
         self.identify = identify
         self.tools = ()
         self.connections = set()
+        self.channels = set()
         self.jobs = deque()
         self.ptr = mck_serve_server_new(&config)
         if not self.ptr:
@@ -102,6 +103,8 @@ cdef class Server:
         """Cancel what runs and let go of the engine. Every connection must be gone."""
         if self.connections:
             raise RuntimeError(f"{len(self.connections)} connections are still open")
+        for channel in list(self.channels):
+            channel.close()
         mck_serve_server_delete(self.ptr)
         self.ptr = NULL
 
@@ -498,6 +501,7 @@ cdef class Channel:
         self.ptr = mck_serve_channel_new(server.ptr, <void *>self)
         if not self.ptr:
             raise MemoryError
+        server.channels.add(self)
 
     def __dealloc__(self):
         mck_serve_channel_delete(self.ptr)
@@ -518,6 +522,12 @@ cdef class Channel:
                 mck_serve_channel_reply(self.ptr, &reply)
         self.flush()
 
+    def send(self, bytes text not None):
+        """A message of the owner's; dropped when the peer is gone."""
+        if self.ptr:
+            mck_serve_channel_write(self.ptr, <const uint8_t *>PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text))
+            self.flush()
+
     cdef flush(self):
         cdef size_t size
         if not self.ptr:
@@ -530,13 +540,22 @@ cdef class Channel:
                 self.write(line)
 
     def close(self):
-        """The peer is gone: its calls are cancelled."""
+        """The peer is gone: its calls are cancelled, and what was its session ends (a question of kind "end")."""
         cdef Exchange exchange
+        if not self.ptr:
+            return
         mck_serve_channel_delete(self.ptr)
         self.ptr = NULL
+        self.server.channels.discard(self)
         exchanges, self.exchanges = self.exchanges, set()
         for exchange in exchanges:
             exchange.lose()
+        exchange = Exchange.__new__(Exchange)
+        exchange.server = self.server
+        exchange.kind, exchange.era, exchange.revision, exchange.transport = "end", "legacy", NAMES[0], "websocket"
+        exchange.channel = exchange.peer = self
+        exchange.principal = self.principal
+        self.server.ask(exchange)
 
 
 @cython.final

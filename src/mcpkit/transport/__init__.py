@@ -1,4 +1,4 @@
-"""How clients reach a server: stdio, HTTP, and the other routes of the HTTP server.
+"""How clients reach a server: stdio, HTTP and WebSocket behind one interface, and inside other ASGI applications.
 
 Names are loaded when first used: a stdio server has no business importing an event loop.
 """
@@ -7,12 +7,39 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mcpkit.transport.http import Listening, run_http
+    from mcpkit.transport.embedded import AsgiApp, asgi_app
+    from mcpkit.transport.http import run_http
+    from mcpkit.transport.interface import Http, Listening, Stdio, Transport, WebSocket, transport_for
     from mcpkit.transport.stdio import run_stdio
+    from mcpkit.transport.tls import TlsError
 
-__all__ = ["Listening", "run_http", "run_stdio"]
+__all__ = [
+    "AsgiApp",
+    "Http",
+    "Listening",
+    "Stdio",
+    "TlsError",
+    "Transport",
+    "WebSocket",
+    "asgi_app",
+    "run_http",
+    "run_stdio",
+    "transport_for",
+]
 
-_HOMES = {"Listening": "http", "run_http": "http", "run_stdio": "stdio"}
+_HOMES = {
+    "AsgiApp": "embedded",
+    "Http": "interface",
+    "Listening": "interface",
+    "Stdio": "interface",
+    "TlsError": "tls",
+    "Transport": "interface",
+    "WebSocket": "interface",
+    "asgi_app": "embedded",
+    "run_http": "http",
+    "run_stdio": "stdio",
+    "transport_for": "interface",
+}
 
 
 def __getattr__(name: str) -> object:

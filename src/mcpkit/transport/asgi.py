@@ -1,25 +1,33 @@
-"""The routes beside the MCP endpoint: a Starlette application on uvicorn's protocol, loaded on first use.
+"""The routes beside the MCP endpoint: a Starlette application on uvicorn's protocols, loaded on first use.
 
-A connection whose request is not for the MCP endpoint is handed over with its bytes. Should a later request on that
-connection be for the MCP endpoint after all, `McpEndpoint` takes it back to the core.
+A connection whose request is not for the MCP endpoint, or asks for a WebSocket, is handed over with its bytes. Should a
+later request on that connection be for the MCP endpoint after all, `McpEndpoint` takes it back to the core.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from asyncio import Transport
 from typing import TYPE_CHECKING, Any
 
 from mcpkit.application import Application
 from mcpkit.core.serve import Server
+from mcpkit.transport.access import AccessLog
+from mcpkit.transport.core import NANOSECONDS
+from mcpkit.transport.endpoint import McpEndpoint
+from mcpkit.transport.identity import Identity
+from mcpkit.transport.interface import MCP_PATH, WEBSOCKET_PATH
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
     from uvicorn import Config
     from uvicorn.server import ServerState
+
+CLOSING_SECONDS = 1.0
 
 
 class OtherRoutes:
@@ -27,8 +35,9 @@ class OtherRoutes:
 
     server: Server
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, *, websocket: bool = False) -> None:
         self._app = app
+        self._websocket = websocket
         self._config: Config | None = None
         self._state: ServerState | None = None
 
@@ -41,27 +50,45 @@ class OtherRoutes:
             self._config = self._load()
             self._state = ServerState()
         assert self._state is not None
-        protocol = HttpToolsProtocol(self._config, self._state, {})
+        protocol = HttpToolsProtocol(self._config, self._state, {"mcpkit.transport": transport})
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(data)
 
+    def count(self) -> int:
+        """Connections that were taken and are still open."""
+        return len(self._state.connections) if self._state is not None else 0
+
     async def close(self) -> None:
-        """Close the connections that were taken."""
+        """Close the connections that were taken, and end what still works for them."""
         if self._state is None:
             return
         for protocol in list(self._state.connections):
             protocol.shutdown()
         if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=1.0)
+            _, late = await asyncio.wait(self._state.tasks, timeout=CLOSING_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=CLOSING_SECONDS)
+        for protocol in list(self._state.connections):
+            protocol.transport.abort()
 
     def _load(self) -> Config:
         from uvicorn import Config
 
+        # It notes every handshake with its query, where clients may have put what is nobody's business.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        settings = self._app.config.transport.settings
         config = Config(
             self._routes(),
             http="httptools",
-            ws="none",
+            ws="websockets-sansio" if self._websocket else "none",
+            ws_max_size=settings.max_body_size,
+            ws_ping_interval=settings.ping_interval / NANOSECONDS,
+            ws_ping_timeout=settings.ping_timeout / NANOSECONDS,
+            ws_per_message_deflate=False,
+            timeout_keep_alive=max(1, settings.idle_timeout // 10**9),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -71,114 +98,119 @@ class OtherRoutes:
         config.load()
         return config
 
-    def _routes(self) -> Starlette:
+    def _routes(self) -> ASGIApp:
+        settings = self._app.config.transport.settings
+        identity = Identity(self._app)
+        pages: ASGIApp = self._pages(identity)
+        if settings.cors_enabled:
+            from starlette.middleware.cors import CORSMiddleware
+
+            pages = CORSMiddleware(pages, allow_origins=settings.cors_origins or ("*",), allow_methods=["GET", "POST"])
+        sockets: ASGIApp | None = None
+        if self._websocket:
+            from mcpkit.transport.websocket import WebSocketEndpoint
+
+            sockets = WebSocketEndpoint(self.server, identity, max_outgoing=settings.max_outgoing)
+        endpoint = McpEndpoint(self.server, max_body=settings.max_body_size, max_outgoing=settings.max_outgoing)
+        routes = _Fork(self.server, endpoint, sockets, pages)
+        return AccessLog(routes, skip=MCP_PATH) if settings.access_log else routes
+
+    def _pages(self, identity: Identity) -> Starlette:
         from starlette.applications import Starlette
         from starlette.routing import Route
 
-        return Starlette(
-            routes=[
-                Route("/", self._welcome),
-                Route("/health", self._health),
-                Route("/mcp", McpEndpoint(self.server)),
-            ]
-        )
+        routes = [Route("/", self._welcome), Route("/health", self._health)]
+        security = getattr(self._app, "security", None)
+        if security is not None:
+            routes += [Route(path, self._metadata) for path in security.metadata_paths]
+        settings = self._app.config.transport.settings
+        if settings.legacy_sse:
+            from mcpkit.transport.sse import MESSAGES_PATH, SSE_PATH, LegacySse
+
+            pair = LegacySse(
+                self.server,
+                identity,
+                max_body=settings.max_body_size,
+                max_outgoing=settings.max_outgoing,
+                max_streams=settings.max_sessions,
+            )
+            routes += [Route(SSE_PATH, pair.open), Route(MESSAGES_PATH, pair.take, methods=["POST"])]
+        return Starlette(routes=routes)
 
     async def _welcome(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
 
         info = self._app.dispatcher.info
-        return JSONResponse({"name": info.name, "version": info.version, "mcp": str(request.url.replace(path="/mcp"))})
+        url = request.url.replace(path=MCP_PATH, query="")
+        body = {"name": info.name, "version": info.version, "mcp": str(url)}
+        if self._websocket:
+            body["websocket"] = str(url.replace(path=WEBSOCKET_PATH, scheme=url.scheme.replace("http", "ws")))
+        return JSONResponse(body)
 
     async def _health(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
 
         return JSONResponse({"status": "ok", "tools": len(self._app.tools)})
 
+    async def _metadata(self, request: Request) -> Response:
+        from starlette.responses import Response
 
-class _Capture:
-    """Stands where a socket's transport would: keeps what the core writes."""
-
-    def __init__(self) -> None:
-        self.written = bytearray()
-        self.answered = asyncio.Event()
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-        self.answered.set()
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return False
-
-    def write_eof(self) -> None:
-        self.answered.set()
-
-    def close(self) -> None:
-        self.answered.set()
-
-    abort = close
+        security: Any = getattr(self._app, "security", None)
+        return Response(security.public_metadata(), media_type="application/json")
 
 
-class McpEndpoint:
-    """An ASGI application: answers one request through the core, with all its checks.
+class _Fork:
+    """Which of the applications a request is for. Host and Origin are checked again: a connection may change them."""
 
-    A client that goes away cancels as it would there.
-    """
-
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, endpoint: ASGIApp, sockets: ASGIApp | None, pages: ASGIApp) -> None:
         self._server = server
+        self._endpoint = endpoint
+        self._sockets = sockets
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = f"{scope['method']} /mcp HTTP/1.1\r\n".encode()
-        dropped = {b"content-length", b"transfer-encoding", b"connection", b"expect"}
-        for name, value in scope["headers"]:
-            if name.lower() not in dropped:
-                head += name + b": " + value + b"\r\n"
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if not message.get("more_body", False):
-                break
-        capture = _Capture()
-        protocol = self._server.protocol()
-        protocol.connection_made(capture)  # type: ignore[arg-type]
-        try:
-            protocol.data_received(head + b"content-length: %d\r\n\r\n" % len(body) + bytes(body))
-            if not await _answer_or_disconnect(capture, receive):
-                return
-        finally:
-            protocol.connection_lost(None)
-        await _send(bytes(capture.written), send)
+        http = scope["type"] == "http"
+        if http and scope["path"] == MCP_PATH:
+            await self._endpoint(scope, receive, send)
+            return
+        status = admission(self._server, scope)
+        if http:
+            if status:
+                await _say(send, status)
+            else:
+                await self._pages(scope, receive, send)
+            return
+        if not status and (self._sockets is None or scope["path"] not in {MCP_PATH, WEBSOCKET_PATH}):
+            status = 404
+        if status or self._sockets is None:
+            from mcpkit.transport.websocket import refuse
+
+            await receive()
+            await refuse(scope, send, status, [], _words(status))
+        else:
+            await self._sockets(scope, receive, send)
 
 
-async def _answer_or_disconnect(capture: _Capture, receive: Receive) -> bool:
-    answered = asyncio.ensure_future(capture.answered.wait())
-    gone = asyncio.ensure_future(receive())
-    await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
-    gone.cancel()
-    if answered.done():
-        return True
-    answered.cancel()
-    return False
+def admission(server: Server, scope: Scope) -> int:
+    """0, or the status that a request's Host or Origin is refused with."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    if len(hosts) != 1 or len(origins) > 1:
+        return 400
+    return server.admits(hosts[0], origins[0] if origins else None)
 
 
-async def _send(raw: bytes, send: Send) -> None:
-    """The core's answer (its own writing: one head, one body) as ASGI messages."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    status, *fields = head.split(b"\r\n")
-    headers: list[tuple[bytes, bytes]] = []
-    for field in fields:
-        name, _, value = field.partition(b":")
-        if name not in {b"date", b"connection"}:
-            headers.append((name, value.strip()))
-    start: dict[str, Any] = {"type": "http.response.start", "status": int(status.split()[1]), "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
+def _words(status: int) -> bytes:
+    reasons = {
+        400: b"exactly one Host and at most one Origin are needed",
+        403: b"this Origin may not use the server (see --allowed-origin)",
+        404: b"there is nothing here; the MCP endpoint is " + MCP_PATH.encode(),
+        421: b"this Host is not served here (see --allowed-host)",
+    }
+    return b'{"error":"' + reasons[status] + b'"}'
+
+
+async def _say(send: Send, status: int) -> None:
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": _words(status)})

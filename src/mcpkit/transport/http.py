@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from mcpkit.application import Application
 from mcpkit.core.serve import Server
 from mcpkit.transport.asgi import OtherRoutes
 from mcpkit.transport.core import core_server
+from mcpkit.transport.gate import Gate
+from mcpkit.transport.identity import Identity
+from mcpkit.transport.interface import Listening
+from mcpkit.transport.tls import HANDSHAKE_SECONDS, TlsError, TlsFiles
 
 log = logging.getLogger(__name__)
 
@@ -23,34 +28,25 @@ GRACE_SECONDS = 5.0
 """How long calls in flight may take to end after the server was told to stop."""
 
 
-class Listening(NamedTuple):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Of the MCP endpoint."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/mcp"
-
-
 def run_http(
     app: Application,
     host: str,
     port: int,
     *,
     ready: Callable[[Listening], None] | None = None,
+    websocket: bool | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Blocks. `ready` is told the address (with the real port where 0 was asked for).
 
-    Raises OSError when the address cannot be bound.
+    `websocket`: serve WebSockets too, at /ws and on the MCP path (None: as configured). Raises OSError when the address
+    cannot be bound, TlsError (one of them) when certificates cannot be used.
     """
-    _run(_serve(app, host, port, ready))
+    wanted = app.config.transport.websocket if websocket is None else websocket
+    run_loop(_Http(app, websocket=wanted).serve(host, port, ready))
 
 
-def _run(main: Coroutine[Any, Any, None]) -> None:
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """asyncio.run on the fastest event loop there is."""
     try:
         import uvloop
     except ImportError:
@@ -67,45 +63,111 @@ def _own_hosts(host: str) -> tuple[str, ...]:
     return (f"[{host}]",) if ":" in host else (host,)
 
 
-async def _serve(app: Application, host: str, port: int, ready: Callable[[Listening], None] | None) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    routes = OtherRoutes(app)
-    app.loop = loop
-    server = core_server(app, hosts=_own_hosts(host), handoff=routes.take, submit=loop.call_soon_threadsafe)
-    routes.server = server
-    # The core's protocol has the methods of an asyncio.Protocol without being one.
-    factory = cast("Callable[[], asyncio.Protocol]", server.protocol)
-    listener = await loop.create_server(factory, host, port, backlog=1024)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
-    loop.add_reader(app.runtime.engine.notify_fd, server.drain)
-    sweeper = loop.create_task(_sweep(server, app))
-    try:
-        if ready:
-            ready(_address(listener.sockets[0]))
-        await stop.wait()
-    finally:
-        listener.close()
-        app.quit()
-        await _finish(server)
-        sweeper.cancel()
-        loop.remove_reader(app.runtime.engine.notify_fd)
-        await routes.close()
-        server.close()
+class _Http:
+    """One run of a server."""
 
+    def __init__(self, app: Application, *, websocket: bool) -> None:
+        settings = app.config.transport.settings
+        self._app = app
+        self._websocket = websocket
+        self._limit = settings.max_connections
+        self._tls = TlsFiles(settings.tls) if settings.tls is not None else None
+        self._routes = OtherRoutes(app, websocket=websocket)
+        self._listeners: list[asyncio.Server] = []
 
-def _address(sock: socket.socket) -> Listening:
-    name = sock.getsockname()
-    return Listening(str(name[0]), int(name[1]))
+    async def serve(self, host: str, port: int, ready: Callable[[Listening], None] | None) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        app, routes = self._app, self._routes
+        server = core_server(
+            app,
+            hosts=_own_hosts(host),
+            handoff=routes.take,
+            identify=Identity(app).of_connection if self._tls is not None else None,
+            websocket=self._websocket,
+        )
+        routes.server = server
+        app.loop = loop
+        app.bind(server, loop.call_soon_threadsafe)
+        await self._listen(self._factory(server), host, port)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, stop.set)
+        renewal = asyncio.Event()
+        if self._tls is not None:
+            with contextlib.suppress(NotImplementedError, AttributeError):
+                loop.add_signal_handler(signal.SIGHUP, renewal.set)
+        loop.add_reader(app.runtime.engine.notify_fd, server.drain)
+        sweeper = loop.create_task(self._sweep(server, renewal))
+        try:
+            at = self._address()
+            if self._websocket:
+                log.info("WebSockets at %s", at.websocket_url)
+            if ready:
+                ready(at)
+            await stop.wait()
+        finally:
+            for listener in self._listeners:
+                listener.close()
+            app.quit()
+            await _finish(server)
+            sweeper.cancel()
+            loop.remove_reader(app.runtime.engine.notify_fd)
+            await routes.close()
+            server.close()
 
+    def _factory(self, server: Server) -> Callable[[], asyncio.Protocol]:
+        # The core's protocol has the methods of an asyncio.Protocol without being one.
+        if self._limit is None:
+            return cast("Callable[[], asyncio.Protocol]", server.protocol)
 
-async def _sweep(server: Server, app: Application) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        server.sweep()
-        app.runner.forget(server.has_session)
+        def present() -> int:
+            return len(server.connections) + self._routes.count()
+
+        return cast("Callable[[], asyncio.Protocol]", Gate(server.protocol, self._limit, present))
+
+    async def _listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+        self._protocol = factory
+        options = self._secured()
+        listener = await asyncio.get_running_loop().create_server(factory, host, port, backlog=1024, **options)
+        self._listeners = [listener]
+
+    def _secured(self) -> dict[str, Any]:
+        if self._tls is None:
+            return {}
+        return {"ssl": self._tls.context(), "ssl_handshake_timeout": HANDSHAKE_SECONDS}
+
+    async def _renew(self) -> None:
+        """Go on listening with what is in the certificate files now; connections that are open keep what they have."""
+        try:
+            options = self._secured()
+        except TlsError as error:
+            log.error("%s; the certificates of before stay in use", error)
+            return
+        old, self._listeners = self._listeners, []
+        for listener in old:
+            for sock in listener.sockets:
+                same = socket.socket(fileno=os.dup(sock.fileno()))
+                same.setblocking(False)
+                renewed = await asyncio.get_running_loop().create_server(
+                    self._protocol, sock=same, backlog=1024, **options
+                )
+                self._listeners.append(renewed)
+            listener.close()
+        log.info("the certificates were read again")
+
+    def _address(self) -> Listening:
+        name = self._listeners[0].sockets[0].getsockname()
+        return Listening(str(name[0]), int(name[1]), self._tls is not None)
+
+    async def _sweep(self, server: Server, renewal: asyncio.Event) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(renewal.wait(), SWEEP_SECONDS)
+            server.sweep()
+            if self._tls is not None and (self._tls.changed() or renewal.is_set()):
+                await self._renew()
+            renewal.clear()
 
 
 async def _finish(server: Server) -> None:

@@ -6,10 +6,16 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from mcpkit.application import Application
 from mcpkit.transport.core import core_server
+
+if TYPE_CHECKING:
+    import asyncio
+
+LOOP_END_SECONDS = 2.0
 
 
 def run_stdio(app: Application) -> None:
@@ -19,16 +25,60 @@ def run_stdio(app: Application) -> None:
     when reading or writing fails for another reason.
     """
     server = core_server(app)
+    app.bind(server, server.post)
     out = os.dup(1)
     os.dup2(2, 1)
     try:
-        with _interruptible():
-            server.run_stdio(0, out)
+        with _interruptible(), _event_loop(app) if app.spontaneous else nullcontext():
+            server.run_stdio(0, out, spontaneous=app.spontaneous)
     except BrokenPipeError:
         pass
     finally:
         server.close()
         os.close(out)
+
+
+@contextmanager
+def _event_loop(app: Application) -> Iterator[None]:
+    """An event loop in a thread of its own, for everything of `app` that waits."""
+    import asyncio
+
+    loop: asyncio.AbstractEventLoop
+    try:
+        import uvloop
+    except ImportError:
+        loop = asyncio.new_event_loop()
+    else:
+        loop = uvloop.new_event_loop()
+    app.loop = loop
+    thread = threading.Thread(target=_run, args=(loop,), name="mcpkit-loop", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+
+        async def end() -> None:
+            app.quit()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            if others:
+                await asyncio.wait(others, timeout=LOOP_END_SECONDS)
+            loop.stop()
+
+        asyncio.run_coroutine_threadsafe(end(), loop)
+        thread.join(2 * LOOP_END_SECONDS)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
 
 
 @contextmanager
