@@ -50,13 +50,17 @@ class SkillFile(msgspec.Struct, frozen=True):
         more = present(description=self.description)
         return {"uri": self.uri, "name": self.name, **more, "mimeType": self.mime_type, "size": self.size}
 
-    async def read(self, link: Link) -> list[dict[str, Any]]:
-        """The member of ``contents``: text where it is text."""
+    def contents(self) -> Contents:
+        """Text where it is text."""
         try:
             data: str | bytes = self.data.decode()
         except UnicodeDecodeError:
             data = self.data
-        return [Contents(data, self.uri, self.mime_type).item()]
+        return Contents(data, self.uri, self.mime_type)
+
+    async def read(self, link: Link) -> list[dict[str, Any]]:
+        """The member of ``contents``."""
+        return [self.contents().item()]
 
 
 class Skill(msgspec.Struct, frozen=True):
