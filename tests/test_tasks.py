@@ -4,184 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import sqlite3
-import stat
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from mcpkit.config import Tasks as TasksConfig
-from mcpkit.config import loads
 from mcpkit.mcp import methods, tasks
 from mcpkit.mcp.errors import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CLIENT_CAPABILITY, McpError
-from mcpkit.mcp.link import ELICIT, ROOTS, SAMPLE, Asks, InputRequired, Link, log_message, report_progress
-from mcpkit.mcp.revisions import Era
+from mcpkit.mcp.link import ELICIT, ROOTS, SAMPLE, InputRequired, Link, log_message, report_progress
 from mcpkit.mcp.task_link import TaskLink
-from mcpkit.mcp.task_service import Begin, Tasks
-from mcpkit.mcp.task_store import StorageError, open_store
-
-KNOWS_TASKS: dict[str, Any] = {"elicitation": {}, "sampling": {}, "extensions": {tasks.EXTENSION: {}}}
-RELATED = "io.modelcontextprotocol/related-task"
-TEXT = {"content": [{"type": "text", "text": "done"}]}
-YES = {"action": "accept", "content": {"sure": True}}
-FORM = {"mode": "form", "message": "Sure?", "requestedSchema": {"type": "object", "properties": {}}}
-ENDED = ("completed", "failed", "cancelled")
-
-Handler = Callable[[Link], Awaitable[dict[str, Any]]]
-
-
-class Client:
-    """One client: a link whose far end is this test."""
-
-    request_id = b"1"
-    progress_token: str | int | None = None
-    log_level: str | None = "info"
-
-    def __init__(
-        self,
-        era: Era,
-        *,
-        session: str | None = None,
-        principal: int = 0,
-        transport: str = "http",
-        capabilities: dict[str, Any] = KNOWS_TASKS,
-    ) -> None:
-        self.era = era
-        self.revision = "2025-11-25" if era == "legacy" else "2026-07-28"
-        self.session = session
-        self.principal = principal
-        self.transport = transport
-        self.capabilities = capabilities
-        self.state: dict[str, Any] = {}
-        self.told: list[tuple[str, dict[str, Any]]] = []
-        self.asked: asyncio.Queue[tuple[str, dict[str, Any], asyncio.Future[dict[str, Any]]]] = asyncio.Queue()
-        self.withdrawn = 0
-        self.answers: dict[str, dict[str, Any]] = {}
-        """Modern: what the retry of a call brings."""
-
-    def notify(self, method: str, params: dict[str, Any]) -> None:
-        self.told.append((method, params))
-
-    async def ask(self, method: str, params: dict[str, Any], *, key: str | None = None) -> dict[str, Any]:
-        if self.era == "modern":
-            name = key or "question"
-            return (await self.ask_all({name: (method, params)}))[name]
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.asked.put_nowait((method, params, answer))
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            self.withdrawn += 1
-            raise
-
-    async def ask_all(self, asks: Asks) -> dict[str, dict[str, Any]]:
-        missing = {key: ask for key, ask in asks.items() if key not in self.answers}
-        if missing:
-            raise InputRequired(missing)
-        return {key: self.answers[key] for key in asks}
-
-
-def legacy(session: str | None = "s1", **options: Any) -> Client:
-    return Client("legacy", session=session, **options)
-
-
-def modern(**options: Any) -> Client:
-    return Client("modern", **options)
-
-
-@asynccontextmanager
-async def serving(clock: Callable[[], float] | None = None, **config: Any) -> AsyncIterator[Tasks]:
-    settings = TasksConfig(**config)
-    store = open_store(settings)
-    service = Tasks(store, settings, identify=lambda number: f"user-{number}", **({"clock": clock} if clock else {}))
-    try:
-        yield service
-    finally:
-        await service.close()
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await test
-
-    asyncio.run(bounded())
-
-
-async def call(
-    service: Tasks, client: Client, handler: Handler, *, ttl: Any = None, begin: Begin = "at once"
-) -> dict[str, Any]:
-    """A tools/call that becomes a task; the answer as JSON brings it."""
-    params: dict[str, Any] = {"name": "job", "arguments": {}}
-    if client.era == "legacy":
-        params["task"] = {} if ttl is None else {"ttl": ttl}
-    return as_json(await service.create("job", params, client, handler, begin=begin))
-
-
-async def started(service: Tasks, client: Client, handler: Handler, **options: Any) -> str:
-    """The id of a new task."""
-    answer = await call(service, client, handler, **options)
-    task_id = answer["task"]["taskId"] if client.era == "legacy" else answer["taskId"]
-    assert isinstance(task_id, str)
-    return task_id
-
-
-async def ask(service: Tasks, client: Client, method: str, **params: Any) -> dict[str, Any]:
-    return as_json(await service.handle(method, params, client))
-
-
-async def until(service: Tasks, client: Client, task_id: str, *statuses: str) -> dict[str, Any]:
-    """Poll, as clients do."""
-    while True:
-        answer = await ask(service, client, "tasks/get", taskId=task_id)
-        if answer["status"] in (statuses or ENDED):
-            return answer
-        await asyncio.sleep(0.001)
-
-
-async def refused(answer: Awaitable[Any]) -> McpError:
-    with pytest.raises(McpError) as error:
-        await answer
-    return error.value
-
-
-def as_json(value: dict[str, Any]) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(json.dumps(value))
-    return read
-
-
-async def quick(link: Link) -> dict[str, Any]:
-    return TEXT
-
-
-async def endless(link: Link) -> dict[str, Any]:
-    await asyncio.Event().wait()
-    return TEXT
-
-
-async def confirm(link: Link) -> dict[str, Any]:
-    answer = await link.ask(ELICIT, FORM)
-    return {"content": [{"type": "text", "text": answer["action"]}]}
-
-
-async def protocol_error(link: Link) -> dict[str, Any]:
-    raise McpError(-32050, "out of paper", {"tray": 2})
-
-
-async def tool_error(link: Link) -> dict[str, Any]:
-    return {"content": [{"type": "text", "text": "no such file"}], "isError": True}
-
-
-async def crash(link: Link) -> dict[str, Any]:
-    raise RuntimeError("secret")
-
+from task_clients import (
+    FORM,
+    RELATED,
+    TEXT,
+    YES,
+    Client,
+    Clock,
+    ask,
+    call,
+    confirm,
+    crash,
+    endless,
+    legacy,
+    modern,
+    protocol_error,
+    quick,
+    refused,
+    run,
+    serving,
+    started,
+    tool_error,
+    until,
+)
 
 # Who gets a task
 
@@ -201,7 +56,7 @@ def test_a_legacy_client_asks_for_a_task_and_the_tool_may_refuse_or_insist() -> 
     assert not tasks.wants("legacy", augmented, {}, "forbidden", "2025-06-18")
 
 
-def test_a_modern_client_gets_a_task_wherever_it_can_take_one() -> None:  # N06
+def test_a_modern_client_gets_a_task_wherever_it_can_take_one() -> None:  # N07
     knows: dict[str, Any] = {"extensions": {tasks.EXTENSION: {}}}
     for params in ({"name": "job"}, {"name": "job", "task": {"ttl": 5}}):
         assert tasks.wants("modern", params, knows, "optional")
@@ -765,13 +620,6 @@ def test_lists_are_the_clients_own_page_by_page() -> None:
 # Bounds
 
 
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_tasks_live_as_long_as_they_were_promised_and_no_longer() -> None:
     async def test() -> None:
         clock = Clock()
@@ -874,187 +722,3 @@ def test_the_tasks_of_a_session_end_with_it() -> None:
                 assert (await refused(ask(service, client, "tasks/get", taskId=task_id))).code == INVALID_PARAMS
 
     run(test())
-
-
-# What survives the process
-
-WORKER = """
-import asyncio, sys
-from pathlib import Path
-from test_tasks import *
-
-async def main():
-    async with serving(store=Path(sys.argv[1])) as service:
-        client = modern(principal=1)
-        done = await started(service, client, quick)
-        failed = await started(service, client, protocol_error)
-        for task_id in (done, failed):
-            await until(service, client, task_id)
-        stays = await started(service, client, confirm)
-        print(done, failed, stays, flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-def test_a_store_outlives_a_process_that_is_killed(tmp_path: Path) -> None:
-    path = tmp_path / "tasks.db"
-    paths = os.pathsep.join(sys.path)
-    command = [sys.executable, "-c", WORKER, str(path)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
-    ) as worker:
-        assert worker.stdout is not None
-        done, failed, stays = worker.stdout.readline().split()
-        with pytest.raises(StorageError, match="another process uses this file"):
-            open_store(TasksConfig(store=path))
-        worker.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-
-    async def test() -> None:
-        client = modern(principal=1)
-        for _ in range(2):  # what was found at the first start is still so at the next
-            async with serving(store=path) as service:
-                found = await ask(service, client, "tasks/get", taskId=done)
-                assert found["status"] == "completed"
-                assert found["result"]["content"] == TEXT["content"]
-                found = await ask(service, client, "tasks/get", taskId=failed)
-                assert found["error"]["data"] == {"tray": 2}
-                found = await ask(service, client, "tasks/get", taskId=stays)
-                assert found["status"] == "failed"
-                assert "the server stopped while the task was running" in found["error"]["message"]
-                assert found["statusMessage"] == found["error"]["message"]
-                assert (
-                    await refused(ask(service, modern(principal=2), "tasks/get", taskId=done))
-                ).code == INVALID_PARAMS
-
-    run(test())
-
-
-def test_a_server_that_is_stopped_leaves_failed_tasks_and_deletes_expired_ones(tmp_path: Path) -> None:
-    async def test() -> None:
-        path, client, clock = tmp_path / "tasks.db", legacy(principal=1), Clock()
-        async with serving(clock, store=path) as service:
-            running = await started(service, client, endless)
-            short = await started(service, client, quick, ttl=2000)
-            await until(service, client, short)
-            service.sweep()
-            waiting = asyncio.create_task(ask(service, client, "tasks/result", taskId=running))
-            await asyncio.sleep(0.01)
-        assert "stopping" in (await refused(waiting)).message
-        async with serving(clock, store=path) as service:
-            listed = (await ask(service, client, "tasks/list"))["tasks"]
-            # The real clock is behind this one: nothing has expired by it when the file is opened.
-            assert [(task["taskId"], task["status"]) for task in listed] == [(running, "failed"), (short, "completed")]
-            clock.now += 3
-            listed = (await ask(service, client, "tasks/list"))["tasks"]
-            assert [task["taskId"] for task in listed] == [running]
-            # Numbers go on where they were.
-            await started(service, client, quick)
-        with sqlite3.connect(path) as connection:
-            assert connection.execute("SELECT count(*) FROM task").fetchone() == (2,)
-        connection.close()
-
-    run(test())
-
-
-def test_expired_tasks_are_deleted_when_the_file_is_opened(tmp_path: Path) -> None:
-    async def test() -> None:
-        clock = Clock()
-        clock.now = 1_000_000_000.0
-        path = tmp_path / "tasks.db"
-        async with serving(clock, store=path) as service:
-            await started(service, legacy(), quick)
-        async with serving(clock, store=path) as service:
-            assert await ask(service, legacy(), "tasks/list") == {"tasks": []}
-
-    run(test())
-
-
-def test_callers_are_not_mixed_up_after_a_restart_when_their_names_are_unknown(tmp_path: Path) -> None:
-    async def test() -> None:
-        config = TasksConfig(store=tmp_path / "tasks.db")
-        service = Tasks(open_store(config), config)
-        task_id = await started(service, modern(principal=1), quick)
-        assert (await until(service, modern(principal=1), task_id))["status"] == "completed"
-        await service.close()
-        service = Tasks(open_store(config), config)
-        error = await refused(ask(service, modern(principal=1), "tasks/get", taskId=task_id))
-        assert error.code == INVALID_PARAMS
-        await service.close()
-
-    run(test())
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps permissions elsewhere")
-def test_the_file_is_the_users_own(tmp_path: Path) -> None:
-    def files() -> dict[str, int]:
-        return {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
-
-    async def test() -> None:
-        async with serving(store=tmp_path / "tasks.db") as service:
-            await started(service, legacy(), quick)
-            modes.update(files())
-
-    modes: dict[str, int] = {}
-    run(test())
-    assert modes["tasks.db"] == modes["tasks.db-wal"] == 0o600
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("text", "is not a database"),
-        ("foreign", "another program"),
-        ("later", "has format 99"),
-        ("folder", "cannot be opened"),
-        ("nowhere", "cannot be opened"),
-        ("damaged", "move it away"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_named(
-    content: Literal["text", "foreign", "later", "folder", "nowhere", "damaged"], message: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "tasks.db"
-    match content:
-        case "text":
-            path.write_text("hello, this is not a database " * 100)
-        case "folder":
-            path.mkdir()
-        case "nowhere":
-            path = tmp_path / "no" / "tasks.db"
-        case _:
-            connection = sqlite3.connect(path)
-            connection.execute("CREATE TABLE other (x)")
-            if content != "foreign":
-                connection.execute("PRAGMA application_id = 1835232116")
-                connection.execute(f"PRAGMA user_version = {99 if content == 'later' else 1}")
-            connection.close()
-    with pytest.raises(StorageError, match=message) as error:
-        open_store(TasksConfig(store=path))
-    assert str(path) in str(error.value)
-
-
-def test_many_tasks_at_once_share_commits_and_all_of_them_are_kept(tmp_path: Path) -> None:
-    async def test() -> None:
-        path, client = tmp_path / "tasks.db", modern()
-        async with serving(store=path) as service:
-            ids = await asyncio.gather(*(started(service, client, quick) for _ in range(300)))
-            for task_id in ids:
-                await until(service, client, task_id)
-        async with serving(store=path) as service:
-            for task_id in ids:
-                assert (await ask(service, client, "tasks/get", taskId=task_id))["status"] == "completed"
-
-    run(test())
-
-
-def test_the_settings_are_read_from_a_configuration(tmp_path: Path) -> None:  # A32
-    config = loads(
-        "tasks: {store: t.db, default_ttl: 5m, max_ttl: 2h, poll_interval: 250ms, max_tasks: 7, max_result_size: 1Mi}",
-        folder=tmp_path,
-    )
-    assert config.tasks.store == tmp_path / "t.db"
-    assert (config.tasks.default_ttl, config.tasks.max_ttl) == (300 * 10**9, 7200 * 10**9)
-    assert (config.tasks.poll_interval, config.tasks.max_tasks) == (250_000_000, 7)
-    assert (config.tasks.max_result_size, config.tasks.max_tasks_per_client) == (1 << 20, 100)

@@ -181,22 +181,28 @@ class Tasks:
         """Stop and forget what has expired. It happens by itself as well."""
         self._drop(self._store.expired(self._now()))
 
-    async def close(self) -> None:
-        """Stop everything. In a store that outlives the process, what runs now has failed at the next start."""
+    def stop(self) -> None:
+        """Tell every running task to end; nobody waits any more. The store is open still.
+
+        In a store that outlives the process, what runs now has failed at the next start.
+        """
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        ending = list(self._background)
         for task_id, runner in self._runners.items():
             record = self._store.peek(task_id)
             if record is not None and record.status not in TERMINAL:
                 runner.cancel()
         for link in list(self._links.values()):
             link.finish()
-        if ending:
-            await asyncio.wait(ending, timeout=CLOSE_SECONDS)
-        await self._store.close()
+
+    async def close(self) -> None:
+        """Stop, give handlers a while to end, and close the store."""
+        self.stop()
+        if self._background:
+            await asyncio.wait(self._background, timeout=CLOSE_SECONDS)
+        await asyncio.to_thread(self._store.close)
 
     # Running.
 

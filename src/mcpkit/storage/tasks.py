@@ -91,8 +91,8 @@ class TaskStore(Protocol):
     def next_expiry_ms(self) -> int | None:
         """When the next task's time is over; None without tasks."""
 
-    async def close(self) -> None:
-        """Write what is not written yet."""
+    def close(self) -> None:
+        """Write what is not written yet; waits for it. May be called twice."""
 
 
 class MemoryTaskStore:
@@ -185,5 +185,5 @@ class MemoryTaskStore:
     def next_expiry_ms(self) -> int | None:
         return self._expiries[0][0] if self._expiries else None
 
-    async def close(self) -> None:
+    def close(self) -> None:
         pass

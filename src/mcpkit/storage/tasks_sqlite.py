@@ -109,8 +109,8 @@ class SqliteTaskStore(MemoryTaskStore):
             delete = "DELETE FROM task WHERE id = ?"
             self._database.submit(lambda connection: _execute_many(connection, delete, ids)).add_done_callback(_report)
 
-    async def close(self) -> None:
-        await asyncio.to_thread(self._database.close)
+    def close(self) -> None:
+        self._database.close()
 
 
 def _recover(connection: sqlite3.Connection, now_ms: int) -> list[TaskRecord]:
