@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from media import RED_PIXEL, SILENCE
 
 from mcpkit import Audio, EmbeddedResource, Image, Server, Text, ToolError

@@ -58,14 +58,14 @@ class Sealer:
                 f"the answers gathered so far have {len(plain)} bytes, more than the {MAX_BYTES} that a state may carry"
             )
         nonce = os.urandom(_NONCE)
-        return base64.urlsafe_b64encode(nonce + self._aead().encrypt(nonce, plain, _CONTEXT)).decode()
+        return _text(nonce + self._aead().encrypt(nonce, plain, _CONTEXT))
 
     def open(self, text: str, *, principal: int, method: str, digest: str) -> State:
         """What was sealed; raises -32602 unless it is ours, whole, for this caller and request, and not too old."""
         from cryptography.exceptions import InvalidTag
 
         try:
-            raw = base64.urlsafe_b64decode(text.encode("ascii"))
+            raw = _bytes(text)
             plain = self._aead().decrypt(raw[:_NONCE], raw[_NONCE:], _CONTEXT)
         except (ValueError, InvalidTag):
             raise invalid_params("requestState is not one that this server gave out") from None
@@ -75,3 +75,15 @@ class Sealer:
         if state.expires < time.time():
             raise invalid_params("requestState is too old; start again without it")
         return state
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    """Raises ValueError for all but the one text that these bytes have; the decoder alone passes over what follows =."""
+    raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    if _text(raw) != text:
+        raise ValueError("not what these bytes are written as")
+    return raw
