@@ -82,7 +82,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Raises ValueError for all but the one text that these bytes have; the decoder alone passes over what follows =."""
+    """Raises ValueError for all but the one text that these bytes have; the decoder alone lets endings pass."""
     raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     if _text(raw) != text:
         raise ValueError("not what these bytes are written as")
