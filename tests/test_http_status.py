@@ -154,7 +154,8 @@ def test_get_needs_a_session_and_the_right_accept(server: HttpServer) -> None:
     assert server.ask(b"", {"Accept": "application/json"}, method="GET").status == 406
     assert server.ask(b"", method="GET").status == 400
     assert server.ask(b"", {"Mcp-Session-Id": "0" * 32}, method="GET").status == 404
-    assert server.ask(b"", {"Mcp-Session-Id": server.session()}, method="GET").status == 405
+    listening = server.ask(b"", {"Mcp-Session-Id": server.session()}, method="GET")
+    assert (listening.status, listening.headers["content-type"]) == (200, "text/event-stream")
 
 
 # --- framing ---

@@ -16,13 +16,22 @@ import mcpkit
 from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
-from mcpkit.guests import Catalogue
-from mcpkit.mcp import Dispatcher, Features, Hub, Link, McpError, Registry, Runner, ServerInfo, Wishes
+from mcpkit.guests import Catalogue, ToolSpec
+from mcpkit.mcp import Dispatcher, Features, Hub, Link, McpError, Runner, ServerInfo, Tasks, Wishes, open_store
 from mcpkit.mcp.errors import INTERNAL_ERROR, invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
+from mcpkit.mcp.revisions import Era
+from mcpkit.native import Registry
+from mcpkit.schema import SchemaMismatch, compile  # noqa: A004
+from mcpkit.security import Security
 from mcpkit.wasm import Runtime
 
 log = logging.getLogger(__name__)
+
+ENDPOINT = "/mcp"
+NATIVE = "python"
+"""What stands for the module in the qualified names of tools written in Python."""
+ERAS: tuple[Era, ...] = ("legacy", "modern")
 
 Answer = tuple[int, int, bytes | None, tuple[str, bytes | None] | None, bytes | None, bytes | None]
 """For the core: kind, HTTP status, payload, revision and id of a session to open, raw id to cancel, headers."""
@@ -39,11 +48,14 @@ class Application:
         cache: bool | None = None,
         cache_dir: Path | None = None,
         registry: Registry | None = None,
+        tasks: Tasks | None = None,
+        security: Security | None = None,
     ) -> None:
         """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
 
-        `registry`: tools, resources and prompts written in Python. Raises WasmRuntimeError, WasmError or GuestError
-        where a module cannot be served, ValueError where two tools have one name.
+        `registry`: tools, resources and prompts written in Python. `tasks` and `security` are by default what the
+        configuration says. Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served,
+        SchemaError for a schema that cannot be checked, DuplicateError where two tools have one name.
         """
         self.config = config
         self.limits = limits or effective_limits(config)
@@ -58,6 +70,13 @@ class Application:
         try:
             self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
             self.guests: dict[str, Tool] = {spec.name: spec.bind(self.limits) for spec in self.catalogue}
+            self._checks = {spec.name: compile(spec.input_schema) for spec in self.catalogue if _says_something(spec)}
+            if registry is not None:
+                registry.reserve(self.guests)
+            self.security = security or Security.from_config(
+                config.security, name=config.server.name, endpoint=ENDPOINT
+            )
+            self.tasks = tasks or self._own_tasks()
             self._protocol()
         except BaseException:
             self.runtime.close()
@@ -76,19 +95,33 @@ class Application:
         """JSON of what signs the results of the modern era."""
         self._core: Server | None = None
         self._submit: Callable[[Callable[[], object]], object] | None = None
-        registry = self.registry or Nothing()
+        registry = self.registry if self.registry is not None else Nothing()
         self.hub = Hub(self._honoured, lambda: self.runner.sessions())
-        features = Features(registry, self.call_tool, self.hub)
-        self.dispatcher = Dispatcher(info, self.catalogue, registry=self.registry, features=features)
+        features = Features(registry, self.call_tool, self.hub, self.tasks)
+        capabilities = {era: self.tasks.capability(era) for era in ERAS} if self.tasks is not None else None
+        self.dispatcher = Dispatcher(
+            info, self.catalogue, registry=self.registry, features=features, capabilities=capabilities
+        )
         self.runner = Runner(self.dispatcher)
         if self.registry is not None:
             self.registry.changed.append(self._list_changed)
             self.registry.updated.append(self.hub.updated)
+        if self.tasks is not None:
+            self.tasks.changed.append(self._task_changed)
+
+    def _own_tasks(self) -> Tasks | None:
+        """Tasks where the configuration wants them and a tool may run as one."""
+        settings = self.config.tasks
+        able = any(tool.task_support != "forbidden" for tool in (self.registry.tools.values() if self.registry else ()))
+        if not settings.enabled or not able:
+            return None
+        identify = self.security.caller if self.security is not None else None
+        return Tasks(open_store(settings), settings, identify=identify)
 
     @property
     def spontaneous(self) -> bool:
         """Whether anything here waits, or speaks without being asked: then an event loop is needed."""
-        return self.registry is not None
+        return self.registry is not None or self.tasks is not None or bool(self._checks)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -101,9 +134,14 @@ class Application:
 
     @property
     def tools(self) -> dict[str, Tool | None]:
-        """Every tool by name; None where calls are answered by Python."""
-        native = dict.fromkeys(self.registry.tools if self.registry else ())
-        return {**self.guests, **native}
+        """Every tool by name; None where Python answers calls, or has something to check before."""
+        native = dict.fromkeys(self.registry.tools if self.registry is not None else ())
+        guests = {spec.name: None if self._guarded(spec) else self.guests[spec.name] for spec in self.catalogue}
+        return {**guests, **native}
+
+    def _guarded(self, spec: ToolSpec) -> bool:
+        """Whether calls of a WebAssembly tool pass through Python, for what the core does not check."""
+        return spec.name in self._checks or bool(self.security and self.security.scopes_for(spec.qualified))
 
     def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
         """Fill the core's tables. `submit` has the thread that serves call something."""
@@ -121,18 +159,33 @@ class Application:
 
     def ask(self, exchange: Exchange) -> Answer | None:
         """Answer what the core does not answer itself. Never raises."""
+        if exchange.kind == "authorize" and self.security is not None:
+            self.security.answer(exchange)
+            return None
         return self.runner.ask(exchange)
 
     async def call_tool(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
-        """Run any tool; the CallToolResult."""
+        """Run any tool; the CallToolResult. Raises McpError, and Denied where the caller may not."""
         native = self.registry.tools.get(name) if self.registry is not None else None
         if native is not None:
+            self._require(link, f"{NATIVE}/{name}")
             answer: dict[str, Any] = await native.call(arguments, link)
             return answer
-        if name in self.guests:
-            result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link.era))
-            return result
-        raise invalid_params(f"unknown tool {name[:128]!r}; tools/list names the tools there are")
+        if name not in self.guests:
+            raise invalid_params(f"unknown tool {name[:128]!r}; tools/list names the tools there are")
+        self._require(link, self.catalogue.tool(name).qualified)
+        checker = self._checks.get(name)
+        if checker is not None:
+            try:
+                checker.check(arguments)
+            except SchemaMismatch as mismatch:
+                return {"content": [{"type": "text", "text": f"invalid arguments: {mismatch}"}], "isError": True}
+        result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link.era))
+        return result
+
+    def _require(self, link: Link, qualified: str) -> None:
+        if self.security is not None and link.transport == "http":
+            self.security.require(self.security.principal(link.principal), qualified)
 
     async def call_guest(self, name: str, arguments: bytes, era: Literal["legacy", "modern"]) -> bytes:
         """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call."""
@@ -166,12 +219,22 @@ class Application:
             self._submit(lambda: handle[0].cancel() if handle else None)
             raise
 
-    def _honoured(self, wishes: Wishes) -> Wishes:
+    def _honoured(self, wishes: Wishes, link: Link) -> Wishes:
         """What of a client's wishes this server can fulfil."""
         if self.registry is None:
             return Wishes()
         known = [uri for uri in wishes.resource_subscriptions if has_resource(self.registry, uri)]
-        return msgspec.structs.replace(wishes, resource_subscriptions=known, task_ids=[])
+        tasks = self.tasks.visible(wishes.task_ids, link) if self.tasks is not None else []
+        return msgspec.structs.replace(wishes, resource_subscriptions=known, task_ids=tasks)
+
+    def _task_changed(self, method: str, task_id: str, session: str | None, params: dict[str, Any]) -> None:
+        """Tell whoever may hear of it."""
+        if session is None:
+            self.hub.task(task_id, params)
+            return
+        for one in self.runner.sessions():
+            if one.id == session:
+                one.tell(method, params)
 
     def _list_changed(self, what: Literal["tools", "resources", "prompts"]) -> None:
         self.dispatcher.refresh()
@@ -183,6 +246,8 @@ class Application:
         """End streams and running handlers, as part of a server's end; on the loop's own thread."""
         self.hub.close()
         self.runner.close()
+        if self.tasks is not None:
+            self.tasks.stop()
 
     def close(self) -> None:
         """End the engine and what still runs in it."""
@@ -195,3 +260,8 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _says_something(spec: ToolSpec) -> bool:
+    """Whether a command's schema, which is free text to the core, demands anything."""
+    return spec.style == "command" and set(spec.input_schema) - {"type", "description", "title", "$schema"} != set()

@@ -11,6 +11,8 @@ from mcpkit.mcp.link import Link
 from mcpkit.mcp.revisions import Era, Revision, negotiate
 from mcpkit.mcp.runner import Runner
 from mcpkit.mcp.server import ServerInfo
+from mcpkit.mcp.task_service import Tasks
+from mcpkit.mcp.task_store import open_store
 from mcpkit.mcp.tools import ToolSpec
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "Revision",
     "Runner",
     "ServerInfo",
+    "Tasks",
     "ToolSpec",
     "Wishes",
     "negotiate",
+    "open_store",
 ]

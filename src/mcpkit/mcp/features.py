@@ -23,6 +23,8 @@ from mcpkit.mcp.legacy import LegacyLink
 from mcpkit.mcp.link import Link
 from mcpkit.mcp.params import ListParams, LogLevel
 from mcpkit.mcp.skills import Skill, Skills
+from mcpkit.mcp.task_service import Begin, Tasks
+from mcpkit.mcp.tasks import Support
 from mcpkit.mcp.tools import ToolSpec
 
 MAX_COMPLETIONS = 100
@@ -37,6 +39,10 @@ Call = Callable[[str, dict[str, Any], Link], Awaitable[dict[str, Any]]]
 class Tool(ToolSpec, Protocol):
     """A tool written in Python."""
 
+    @property
+    def task_support(self) -> Support: ...
+    @property
+    def task_begins(self) -> Begin: ...
     async def call(self, arguments: dict[str, Any], link: Link) -> dict[str, Any]: ...
 
 
@@ -169,7 +175,8 @@ class _Listening(msgspec.Struct, frozen=True):
 class Features:
     """Serves the methods that need more than a fixed answer. Results are objects without the era's own members."""
 
-    def __init__(self, registry: Registry, call_tool: Call, hub: Hub) -> None:
+    def __init__(self, registry: Registry, call_tool: Call, hub: Hub, tasks: Tasks | None = None) -> None:
+        self._tasks = tasks
         self._registry = registry
         self._call_tool = call_tool
         self._hub = hub
@@ -196,7 +203,17 @@ class Features:
 
     async def _tools_call(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         named = _read(_Named, params)
-        return await self._call_tool(named.name, named.arguments or {}, link)
+        arguments = named.arguments or {}
+        tool = self._registry.tools.get(named.name)
+        support = tool.task_support if tool is not None else "forbidden"
+        if self._tasks is None or not self._tasks.wants(link.era, params, link.capabilities, support, link.revision):
+            return await self._call_tool(named.name, arguments, link)
+
+        async def run(task_link: Link) -> dict[str, Any]:
+            return await self._call_tool(named.name, arguments, task_link)
+
+        begins = tool.task_begins if tool is not None else "at once"
+        return await self._tasks.create(named.name, params, link, run, begin=begins)
 
     async def _resources_list(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         resources = [found for _, found in sorted(self._registry.resources.items())]

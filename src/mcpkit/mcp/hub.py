@@ -52,14 +52,14 @@ class Subscription:
 class Hub:
     """Spreads changes. `honoured` says which of a client's wishes this server can fulfil."""
 
-    def __init__(self, honoured: Callable[[Wishes], Wishes], sessions: Callable[[], Iterable[Session]]) -> None:
+    def __init__(self, honoured: Callable[[Wishes, Link], Wishes], sessions: Callable[[], Iterable[Session]]) -> None:
         self._honoured = honoured
         self._sessions = sessions
         self._subscriptions: set[Subscription] = set()
 
     async def listen(self, link: Link, wishes: Wishes) -> dict[str, Any]:
         """Hold the request open and tell it what changes, until the server ends it."""
-        subscription = Subscription(link, self._honoured(wishes))
+        subscription = Subscription(link, self._honoured(wishes, link))
         acknowledged = msgspec.to_builtins(subscription.wishes)
         subscription.tell("notifications/subscriptions/acknowledged", {"notifications": acknowledged})
         self._subscriptions.add(subscription)

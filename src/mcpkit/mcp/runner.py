@@ -20,6 +20,7 @@ from mcpkit.mcp.lifecycle import Opening
 from mcpkit.mcp.link import InputRequired
 from mcpkit.mcp.modern import ROUNDS, ModernLink
 from mcpkit.mcp.sealed import Sealer
+from mcpkit.security import Denied, refusal
 
 log = logging.getLogger("mcpkit.mcp")
 
@@ -180,6 +181,8 @@ class Runner:
             else:
                 exchange.end()
             return
+        except Denied as denied:
+            answer = refusal(denied)
         if answer is not None:
             exchange.reply(answer)
 
@@ -241,7 +244,7 @@ class Runner:
     async def _served(self, method: str, params: dict[str, Any], link: ModernLink | LegacyLink) -> bytes:
         try:
             return await self.dispatcher.serve(method, params, link)
-        except (McpError, asyncio.CancelledError):
+        except (McpError, Denied, asyncio.CancelledError):
             raise
         except Exception:
             log.exception("no answer to %s", method)

@@ -4,7 +4,7 @@ Libraries for tokens and HTTP are loaded where OAuth is configured, and then at 
 """
 
 from mcpkit.security.errors import Denied, SecurityError
-from mcpkit.security.gate import Granted, Security
+from mcpkit.security.gate import Granted, Security, refusal
 from mcpkit.security.principals import Principal
 
-__all__ = ["Denied", "Granted", "Principal", "Security", "SecurityError"]
+__all__ = ["Denied", "Granted", "Principal", "Security", "SecurityError", "refusal"]
