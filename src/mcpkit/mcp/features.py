@@ -194,6 +194,9 @@ class Features:
             "subscriptions/listen": self._listen,
             **Skills(registry.skills).methods,
         }
+        if tasks is not None:
+            for method in ("tasks/get", "tasks/result", "tasks/list", "tasks/update", "tasks/cancel"):
+                self._methods[method] = partial(tasks.handle, method)
 
     def serves(self, method: str) -> bool:
         return method in self._methods
