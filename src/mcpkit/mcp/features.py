@@ -6,6 +6,7 @@ Tools, resources and prompts written in Python come from a registry; WebAssembly
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
