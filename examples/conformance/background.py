@@ -29,20 +29,20 @@ def register(server: Server) -> None:
         await asyncio.sleep(1)
         raise ToolError("The job failed, as it was meant to")
 
-    @server.tool(task="required")
+    @server.tool(task="optional")
     async def protocol_error_job() -> None:
         """Fails in a way that is no tool's result."""
         await asyncio.sleep(0.1)
         raise ProtocolError(INTERNAL_ERROR, "The job broke down, as it was meant to")
 
-    @server.tool(task="required")
+    @server.tool(task="optional")
     async def confirm_delete(filename: str, ctx: Context) -> str:
         """Asks before it deletes."""
         answer = await ctx.elicit(f"Delete {filename}?", CONFIRM)
         confirmed = answer.content is not None and answer.content["confirm"]
         return f"Deleted {filename}" if confirmed else f"Kept {filename}"
 
-    @server.tool(task="required")
+    @server.tool(task="optional")
     async def multi_input(ctx: Context) -> str:
         """Asks two questions at once."""
         answers = await ctx.inputs({"first": Elicit("Who goes first?", NAME), "second": Elicit("Who is next?", NAME)})
