@@ -115,7 +115,7 @@ session *sessions_find(session_table *t, const uint8_t *id, size_t len, uint32_t
     session *s = t->buckets[bucket_of(t, (const char *)id)];
     while (s && memcmp(s->id, id, SESSION_ID_LEN) != 0)
         s = s->chain;
-    if (!s || s->principal != principal)
+    if (!s || s->principal >> MCK_SERVE_GRANT_BITS != principal >> MCK_SERVE_GRANT_BITS)
         return NULL;
     if (now_ns - s->used_ns > t->idle_ns) {
         sessions_close(t, s);

@@ -151,6 +151,8 @@ mck_serve_event mck_serve_conn_reply(mck_serve_conn *conn, const mck_serve_reply
 void mck_serve_conn_stream(mck_serve_conn *conn, const uint8_t *text, size_t len);
 /* The stream is complete: on to the next request. */
 mck_serve_event mck_serve_conn_stream_end(mck_serve_conn *conn);
+/* A principal's low bits say which of its owner's credentials came; whose it is, and whose a session is, the others say. */
+#define MCK_SERVE_GRANT_BITS 8
 /* The credential asked about is `principal`'s (not 0). Its digest is remembered until then_ns. Goes on with the request. */
 mck_serve_event mck_serve_conn_authorized(mck_serve_conn *conn, uint32_t principal, uint64_t then_ns);
 const uint8_t *mck_serve_conn_rest(const mck_serve_conn *conn, size_t *len);

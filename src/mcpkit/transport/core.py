@@ -38,6 +38,7 @@ def core_server(
         origins=[*settings.allowed_origins, *settings.cors_origins],
         cors=cors,
         websocket=websocket,
+        authorize=app.security is not None,
         access=on_core if settings.access_log else None,
         identify=identify,
         max_body=settings.max_body_size,
