@@ -12,7 +12,7 @@ from mcpkit.native.link import Link
 from mcpkit.native.names import check_name
 from mcpkit.native.output import Output, OutputError, output_of
 from mcpkit.native.signature import Handler, Signature, summary_of
-from mcpkit.schema import Checker, SchemaError, SchemaMismatch
+from mcpkit.schema import Checker, SchemaError, SchemaMismatch, header_parameters
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +65,17 @@ class NativeTool:
         try:
             self._checker = Checker(input_schema) if input_schema is not None else None
             self._output = Output(output_schema) if output_schema is not None else self._promised(structured)
+            header_parameters(input_schema or {})
         except SchemaError as error:
             raise DefinitionError(f"tool {self.name!r}: {error}") from None
         if input_schema is not None and input_schema.get("type") != "object":
             raise DefinitionError(f'tool {self.name!r}: an input schema has "type": "object" at its root')
         self.input_schema = input_schema if input_schema is not None else self._signature.schema()
         self.output_schema = self._output.schema
+        try:
+            self.headers = header_parameters(self.input_schema)
+        except SchemaError as error:
+            raise DefinitionError(f"tool {self.name!r}: {error}") from None
 
     def __repr__(self) -> str:
         return f"NativeTool({self.name!r})"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from mcpkit.schema.bounds import check_instance, check_schema
+from mcpkit.schema.bounds import MAX_EXPLAINED, check_instance, check_schema, expands, has_branches
 from mcpkit.schema.errors import SchemaError, SchemaMismatch
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError
 
 DIALECTS = frozenset(
     {
@@ -19,6 +23,8 @@ DIALECTS = frozenset(
 """What ``$schema`` may say; a schema without it is of 2020-12."""
 MOST_FAULTS = 3
 """How many faults a message names."""
+MAX_BACKTRACKING = 100_000
+"""Steps back of one pattern with look-around or back-references."""
 LONGEST_REASON = 300
 """Letters of one fault: reasons quote the value, which may be large."""
 
@@ -34,7 +40,10 @@ class Checker:
             raise SchemaError(
                 "JSON Schemas need the package jsonschema-rs, which is not installed: pip install jsonschema-rs"
             ) from None
-        self._growth = check_schema(schema)
+        check_schema(schema)
+        self._branches = has_branches(schema)
+        self._explainable = not self._branches or expands(schema)
+        self._failure = jsonschema_rs.ValidationError
         dialect = schema.get("$schema") if isinstance(schema, dict) else None
         if dialect is not None and str(dialect).rstrip("#") not in DIALECTS:
             raise SchemaError(f"$schema: the dialect {dialect!r} is not known; leave it out for 2020-12")
@@ -42,8 +51,8 @@ class Checker:
             self._validator = jsonschema_rs.validator_for(
                 schema,
                 offline=True,
-                # The engine without backtracking: a pattern takes time in proportion to the text.
-                pattern_options=jsonschema_rs.RegexOptions(),
+                # Patterns without look-around take time in proportion to the text; the others get so much and no more.
+                pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MAX_BACKTRACKING),
             )
         except jsonschema_rs.ValidationError as error:
             raise SchemaError(_explain(error.message, error.instance_path)) from None
@@ -52,18 +61,25 @@ class Checker:
 
     def check(self, instance: Any) -> None:
         """Do nothing if `instance` (as `json.loads` makes it) fits; else raise SchemaMismatch."""
-        check_instance(instance, self._growth)
+        size = check_instance(instance)
         try:
             if self._validator.is_valid(instance):
                 return
-            faults = []
-            for error in self._validator.iter_errors(instance):
-                faults.append((path_of(error.instance_path), _short(error.message)))
-                if len(faults) == MOST_FAULTS:
-                    break
+            faults = self._faults(instance, size)
         except ValueError as error:
             raise SchemaMismatch([("", str(error))]) from None
-        raise SchemaMismatch(faults or [("", "does not fit its schema")])
+        raise SchemaMismatch(faults)
+
+    def _faults(self, instance: Any, size: int) -> list[tuple[str, str]]:
+        if self._branches and (not self._explainable or size > MAX_EXPLAINED):
+            what = "the value is too large" if self._explainable else "the schema is too intricate"
+            return [("", f"does not fit the schema; {what} to say where")]
+        if size > MAX_EXPLAINED:
+            try:
+                self._validator.validate(instance)
+            except self._failure as error:
+                return [_fault(error)]
+        return [_fault(error) for error in islice(self._validator.iter_errors(instance), MOST_FAULTS)]
 
 
 def compile(schema: dict[str, Any] | bool) -> Checker:  # noqa: A001
@@ -82,12 +98,13 @@ def path_of(steps: list[str | int]) -> str:
     return path
 
 
+def _fault(error: ValidationError) -> tuple[str, str]:
+    return path_of(error.instance_path), _short(error.message)
+
+
 def _short(reason: str) -> str:
-    return (
-        reason
-        if len(reason) <= LONGEST_REASON
-        else f"{reason[: LONGEST_REASON // 2]} … {reason[-LONGEST_REASON // 2 :]}"
-    )
+    half = LONGEST_REASON // 2
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[:half]} … {reason[-half:]}"
 
 
 def _explain(reason: str, where: list[str | int]) -> str:

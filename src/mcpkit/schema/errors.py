@@ -13,3 +13,7 @@ class SchemaMismatch(ValueError):  # noqa: N818
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{path}: {reason}" if path else reason for path, reason in faults))
         self.faults = faults
+
+
+class HeaderMismatchError(ValueError):
+    """A request's headers say something else than its arguments."""
