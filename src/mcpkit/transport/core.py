@@ -47,4 +47,5 @@ def core_server(
         session_idle=settings.session_timeout / NANOSECONDS,
         read_timeout=settings.request_timeout / NANOSECONDS,
         idle_timeout=settings.idle_timeout / NANOSECONDS,
+        live=True,
     )

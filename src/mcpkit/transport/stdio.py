@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from mcpkit.application import Application
@@ -29,7 +29,9 @@ def run_stdio(app: Application) -> None:
     out = os.dup(1)
     os.dup2(2, 1)
     try:
-        with _interruptible(), _event_loop(app) if app.spontaneous else nullcontext():
+        with ExitStack() as stack:
+            stack.enter_context(_interruptible())
+            app.needs_loop(lambda: stack.enter_context(_event_loop(app)))
             server.run_stdio(0, out, spontaneous=app.spontaneous)
     except BrokenPipeError:
         pass
@@ -40,7 +42,7 @@ def run_stdio(app: Application) -> None:
 
 @contextmanager
 def _event_loop(app: Application) -> Iterator[None]:
-    """An event loop in a thread of its own, for everything of `app` that waits."""
+    """An event loop in a thread of its own, for everything of `app` that waits. It is started when something does."""
     import asyncio
 
     loop: asyncio.AbstractEventLoop
