@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,13 +14,14 @@ import orjson
 
 from mcpkit.mcp import cancellation, lifecycle, methods
 from mcpkit.mcp import tools as tools_family
-from mcpkit.mcp.errors import INTERNAL_ERROR, NAMES, McpError
+from mcpkit.mcp.errors import HEADER_MISMATCH, INTERNAL_ERROR, NAMES, McpError
 from mcpkit.mcp.features import Features, Registry
 from mcpkit.mcp.link import Link
 from mcpkit.mcp.params import modern_meta, only_page
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.server import ServerInfo
 from mcpkit.mcp.tools import ToolSpec
+from mcpkit.schema import HeaderMismatchError, check_headers, header_parameters
 
 log = logging.getLogger("mcpkit.mcp")
 
@@ -99,6 +100,7 @@ class Dispatcher:
             era: lifecycle.capabilities(registry, self._extra.get(era, {}), era) for era in ("legacy", "modern")
         }
         self._offered = {era: lifecycle.offered(members) for era, members in self._capabilities.items()}
+        self._mirrored = {spec.name: header_parameters(spec.input_schema) for spec in specs}
         self._static: dict[tuple[Era, str], bytes] = {
             ("modern", "server/discover"): _dump(lifecycle.discover(self.info, self._capabilities["modern"])),
             ("modern", "tools/list"): _dump(tools_family.list_result(self.info, specs, "modern")),
@@ -145,6 +147,19 @@ class Dispatcher:
             log.debug("request %r cancelled: %s", cancelled.request_id, cancelled.reason or "no reason given")
             return Reply(cancel_request_id=cancelled.request_id, http_status=202)
         return ACCEPTED
+
+    def check_headers(self, params: dict[str, Any], header: Callable[[str], Sequence[bytes]]) -> None:
+        """Raise -32020 unless the headers of a modern ``tools/call`` repeat the arguments that its tool wants repeated.
+
+        `header` gives all values of a header.
+        """
+        name = params.get("name")
+        mirrored = self._mirrored.get(name) if isinstance(name, str) else None
+        if mirrored:
+            try:
+                check_headers(mirrored, params.get("arguments"), header)
+            except HeaderMismatchError as error:
+                raise McpError(HEADER_MISMATCH, f"{NAMES[HEADER_MISMATCH]}: {error}") from None
 
     async def serve(self, method: str, params: dict[str, Any], link: Link) -> bytes:
         """The result text of a request that `handle` left for later.

@@ -43,6 +43,8 @@ class Runner:
         self.sealer = sealer or Sealer()
         self.loop: asyncio.AbstractEventLoop | None = None
         """Where handlers run; None while the server has nothing that waits."""
+        self.start_loop: Callable[[], object] | None = None
+        """Sets `loop`, where a transport has none until one is needed."""
         self._sessions: dict[object, Session] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
 
@@ -147,6 +149,8 @@ class Runner:
             self._on_loop(task.cancel)
 
     def _later(self, exchange: Exchange, run: Callable[[Exchange], Coroutine[Any, Any, None]]) -> Answer | None:
+        if self.loop is None and self.start_loop is not None:
+            self.start_loop()
         if self.loop is None:
             failure = internal_error()
             log.error("%s needs an event loop, and this server runs without one", exchange.method)
@@ -191,6 +195,8 @@ class Runner:
         assert exchange.method is not None
         assert exchange.id is not None
         try:
+            if exchange.method == "tools/call" and exchange.transport == "http":
+                self.dispatcher.check_headers(params, exchange.header)
             link = ModernLink(
                 exchange,
                 self.sealer,

@@ -65,7 +65,6 @@ class NativeTool:
         try:
             self._checker = Checker(input_schema) if input_schema is not None else None
             self._output = Output(output_schema) if output_schema is not None else self._promised(structured)
-            header_parameters(input_schema or {})
         except SchemaError as error:
             raise DefinitionError(f"tool {self.name!r}: {error}") from None
         if input_schema is not None and input_schema.get("type") != "object":
