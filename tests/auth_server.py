@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import threading
@@ -25,6 +26,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 RESOURCE_SERVER = ("mcpkit", "a secret: with/odd characters")
 """Whom introspection is for."""
+
+
+def encoded(value: Any) -> str:
+    """A part of a JWT."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 @dataclass
@@ -87,6 +93,12 @@ class AuthServer:
         token = jwt.encode(self.claims(audience, **changes), key.private, key.algorithm, headers=headers)
         self.issued.append(token)
         return token
+
+    def confused_token(self, audience: str, secret: bytes) -> str:
+        """One that is signed by HMAC with bytes that everybody can fetch, such as the public key."""
+        signing = f"{encoded({'alg': 'HS256', 'kid': self.keys[0].kid})}.{encoded(self.claims(audience))}"
+        signature = hmac.digest(secret, signing.encode(), "sha256")
+        return f"{signing}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
     def opaque_token(self, audience: str, **changes: Any) -> str:
         """A token that only introspection tells anything about."""

@@ -20,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from auth_server import RESOURCE_SERVER, AuthServer, Key, auth_server, make_key
+from auth_server import RESOURCE_SERVER, AuthServer, Key, auth_server, encoded, make_key
 from mcpkit.config import ConfigError, loads
 from mcpkit.config import security as settings
 from mcpkit.security import Denied, Granted, Principal, Security
@@ -169,10 +169,6 @@ def test_a_client_of_its_own_has_another_name_than_a_user_called_so(auth: AuthSe
 # Signatures
 
 
-def encoded(value: Any) -> str:
-    return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
 def test_no_signature_is_no_token(auth: AuthServer) -> None:
     for name in ("none", "None", "nOnE", ""):
         token = f"{encoded({'alg': name, 'typ': 'JWT'})}.{encoded(auth.claims(RESOURCE))}."
@@ -185,10 +181,8 @@ def test_a_public_key_is_no_shared_secret(auth: AuthServer) -> None:
     auth.rotate("RS256")
     public = auth.keys[0].private.public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    signing = f"{encoded({'alg': 'HS256', 'kid': auth.keys[0].kid})}.{encoded(auth.claims(RESOURCE))}".encode()
     for secret in (pem, json.dumps(auth.keys[0].jwk).encode()):
-        signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, secret)
-        token = f"{signing.decode()}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+        token = auth.confused_token(RESOURCE, secret)
         assert refused(Security(config(auth)), token).message == "the token's signature algorithm is not accepted"
 
 
