@@ -110,8 +110,9 @@ struct mck_serve_server {
     mck_buffer fixed[2][MCK_RPC_M_COUNT];
     pending *pendings;
     uint32_t at_once; /* of them, those that have ended already */
-    bool authorize;
+    bool authorize, live;
     credential *credentials; /* CREDENTIAL_SLOTS of them, once there is one */
+    mck_buffer noise;        /* diagnostics of the last ended task */
     mck_buffer news;         /* payload of the last ended task */
     mck_serve_conn *conns;   /* all, newest first */
     mck_buffer scratch;      /* decoded names */

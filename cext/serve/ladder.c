@@ -282,7 +282,10 @@ static void dispatch(mck_serve_server *server, const request *r, const mck_rpc_e
         size_t len;
         const uint8_t *name = text_of(&server->scratch, r->body, &e->name, &len);
         const tool_slot *slot = tools_find(&server->tools, name, len);
-        if (slot && slot->tool && !(e->flags & MCK_RPC_HAS_TASK)) {
+        uint32_t asking = MCK_RPC_HAS_TASK;
+        if (server->live)
+            asking |= MCK_RPC_HAS_PROGRESS_TOKEN | MCK_RPC_HAS_LOG_LEVEL;
+        if (slot && slot->tool && !(e->flags & asking)) {
             v->kind = VERDICT_CALL;
             v->tool = slot->tool;
         } else if (slot)

@@ -154,6 +154,7 @@ mck_serve_server *mck_serve_server_new(const mck_serve_config *config)
     s->read_timeout_ns = or_default(config->read_timeout_ns, 30 * second);
     s->idle_timeout_ns = or_default(config->idle_timeout_ns, 120 * second);
     s->authorize = config->authorize;
+    s->live = config->live;
     s->date_second = -1;
     bool ok = sessions_init(&s->sessions, (uint32_t)or_default(config->max_sessions, 10000),
                             or_default(config->session_idle_ns, 1800 * second));
@@ -181,6 +182,7 @@ void mck_serve_server_delete(mck_serve_server *server)
             mck_buffer_free(&server->fixed[era][m]);
     mck_buffer_free(&server->scratch);
     mck_buffer_free(&server->news);
+    mck_buffer_free(&server->noise);
     free(server->credentials);
     free_list(server->hosts, server->host_count);
     free_list(server->origins, server->origin_count);
@@ -299,6 +301,11 @@ void mck_serve_task_cancel(mck_serve_task *task)
     mck_wasm_call_cancel(task->call);
 }
 
+void mck_serve_task_look(mck_serve_task *task, uint64_t *units, double *rate, size_t from, mck_buffer *noise)
+{
+    mck_wasm_call_look(task->call, units, rate, from, noise);
+}
+
 /* The next ended call with somebody to tell, or NULL. */
 static pending *next_ended(mck_serve_server *server)
 {
@@ -332,6 +339,12 @@ static void task_news(mck_serve_server *server, const pending *p, mck_serve_news
     }
     news->payload = out->data;
     news->payload_len = out->len;
+    size_t said;
+    const uint8_t *noise = mck_wasm_call_stderr(p->call, &said);
+    server->noise.len = 0;
+    mck_buffer_add(&server->noise, noise, said);
+    news->noise = server->noise.data;
+    news->noise_len = server->noise.len;
 }
 
 bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news)

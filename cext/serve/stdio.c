@@ -162,7 +162,7 @@ static outcome run(stdio_loop *l)
             return GO_ON;
         /* With nobody else to wait for, a plain read saves a system call per message. */
         bool readable = true;
-        if (others || l->hooks->wake_fd >= 0)
+        if (others || l->hooks->talks)
             o = wait_for_news(l, eof, &readable);
         if (o == GO_ON && readable && !eof)
             o = read_some(l, &eof);

@@ -278,6 +278,22 @@ const uint8_t *mck_wasm_call_output(const mck_wasm_call *call, size_t *len)
     return content(&call->output, len);
 }
 
+void mck_wasm_call_look(mck_wasm_call *call, uint64_t *units, double *rate, size_t from, mck_buffer *noise)
+{
+    *units = 0;
+    *rate = 0;
+    (void)pthread_mutex_lock(&call->engine->lock);
+    /* Between the claim and the end somebody is writing the results, without the lock. */
+    if (call->ended || !call->claimed) {
+        const mck_buffer *said = call->ended ? &call->errors : &call->err;
+        *units = call->meter.units;
+        *rate = call->meter.rate;
+        if (noise != NULL && said->len > from)
+            mck_buffer_add(noise, said->data + from, said->len - from);
+    }
+    (void)pthread_mutex_unlock(&call->engine->lock);
+}
+
 const uint8_t *mck_wasm_call_stderr(const mck_wasm_call *call, size_t *len)
 {
     return content(&call->errors, len);

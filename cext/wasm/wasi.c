@@ -30,7 +30,9 @@ static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len
 static ptrdiff_t write_stderr(void *data, const unsigned char *bytes, size_t len)
 {
     mck_wasm_call *call = data;
+    (void)pthread_mutex_lock(&call->engine->lock); /* the owner may be looking */
     mck_keep(&call->err, bytes, len, call->tool->limits.max_stderr_bytes);
+    (void)pthread_mutex_unlock(&call->engine->lock);
     return (ptrdiff_t)len;
 }
 

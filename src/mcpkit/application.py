@@ -17,12 +17,13 @@ from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue, ToolSpec
-from mcpkit.mcp import Dispatcher, Features, Hub, Link, McpError, Runner, ServerInfo, Tasks, Wishes, open_store
-from mcpkit.mcp.errors import INTERNAL_ERROR, invalid_params
+from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Tasks, Wishes, open_store
+from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
+from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.revisions import Era
 from mcpkit.native import Registry
-from mcpkit.schema import SchemaMismatch, compile  # noqa: A004
+from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
 
@@ -120,8 +121,8 @@ class Application:
 
     @property
     def spontaneous(self) -> bool:
-        """Whether anything here waits, or speaks without being asked: then an event loop is needed."""
-        return self.registry is not None or self.tasks is not None or bool(self._checks)
+        """Whether anything here may speak without being asked."""
+        return self.registry is not None or self.tasks is not None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -132,6 +133,12 @@ class Application:
     def loop(self, loop: asyncio.AbstractEventLoop) -> None:
         self.runner.loop = loop
 
+    def needs_loop(self, start: Callable[[], object]) -> None:
+        """`start` sets `loop`; called when it is needed first, which is now where there is anything that may speak."""
+        self.runner.start_loop = start
+        if self.spontaneous:
+            start()
+
     @property
     def tools(self) -> dict[str, Tool | None]:
         """Every tool by name; None where Python answers calls, or has something to check before."""
@@ -141,7 +148,11 @@ class Application:
 
     def _guarded(self, spec: ToolSpec) -> bool:
         """Whether calls of a WebAssembly tool pass through Python, for what the core does not check."""
-        return spec.name in self._checks or bool(self.security and self.security.scopes_for(spec.qualified))
+        return (
+            spec.name in self._checks
+            or bool(header_parameters(spec.input_schema))
+            or bool(self.security and self.security.scopes_for(spec.qualified))
+        )
 
     def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
         """Fill the core's tables. `submit` has the thread that serves call something."""
@@ -180,44 +191,26 @@ class Application:
                 checker.check(arguments)
             except SchemaMismatch as mismatch:
                 return {"content": [{"type": "text", "text": f"invalid arguments: {mismatch}"}], "isError": True}
-        result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link.era))
+        result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link))
         return result
 
     def _require(self, link: Link, qualified: str) -> None:
         if self.security is not None and link.transport == "http":
             self.security.require(self.security.principal(link.principal), qualified)
 
-    async def call_guest(self, name: str, arguments: bytes, era: Literal["legacy", "modern"]) -> bytes:
-        """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call."""
+    async def call_guest(self, name: str, arguments: bytes, link: Link) -> bytes:
+        """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call.
+
+        A client that wants to hears of it meanwhile: progress in compute units, diagnostics as log messages.
+        """
         assert self._core is not None
         assert self._submit is not None
-        core, loop = self._core, asyncio.get_running_loop()
-        outcome: asyncio.Future[bytes] = loop.create_future()
-        handle: list[Any] = []
-
-        def settle(payload: bytes, failed: bool) -> None:
-            if outcome.done():
-                return
-            if failed:
-                error = orjson.loads(payload)
-                outcome.set_exception(McpError(error.get("code", INTERNAL_ERROR), error["message"]))
-            else:
-                outcome.set_result(payload)
-
-        def done(payload: bytes, failed: bool) -> None:
-            loop.call_soon_threadsafe(settle, payload, failed)
-
-        def start() -> None:
-            handle.append(core.start(self.guests[name], arguments, era, done))
-            loop.call_soon_threadsafe(lambda: None)
-
-        self._submit(start)
-        self._submit(core.drain)
-        try:
-            return await outcome
-        except asyncio.CancelledError:
-            self._submit(lambda: handle[0].cancel() if handle else None)
-            raise
+        call = GuestCall(self._core, self._submit, self.guests[name], arguments, link.era)
+        hears = link.progress_token is not None or (link.era == "modern" and link.log_level is not None)
+        if not hears:
+            return await call.outcome()
+        reporter = Reporter(call, link, name, self.limits.max_units)
+        return await reporter.outcome()
 
     def _honoured(self, wishes: Wishes, link: Link) -> Wishes:
         """What of a client's wishes this server can fulfil."""

@@ -61,6 +61,7 @@ typedef struct {
     uint32_t max_sessions;    /* 0 = 10 000; the one idle longest makes room */
     uint64_t session_idle_ns; /* 0 = 30 min */
     uint64_t read_timeout_ns; /* a request that has begun must be whole by then; 0 = 30 s */
+    bool live;                /* calls whose client wants to hear while they run are asked about */
     bool authorize;           /* every request needs a known credential */
     uint64_t idle_timeout_ns; /* keep-alive connection with nothing to do; 0 = 120 s */
 } mck_serve_config;
@@ -200,6 +201,9 @@ mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool
 /* Ends soon, with its outcome delivered as ever. */
 void mck_serve_task_cancel(mck_serve_task *task);
 
+/* See mck_wasm_call_look; before its end has been delivered. */
+void mck_serve_task_look(mck_serve_task *task, uint64_t *units, double *rate, size_t from, mck_buffer *noise);
+
 /* News from ended calls, one at a time; false: no more for now. */
 typedef struct {
     mck_serve_conn *conn; /* a connection whose answer has been written, with its event … */
@@ -209,6 +213,8 @@ typedef struct {
     bool failed;                /* the task's payload is an error object */
     const uint8_t *payload;     /* until the next call of drain */
     size_t payload_len;
+    const uint8_t *noise; /* all that the task's call has written to stderr */
+    size_t noise_len;
 } mck_serve_news;
 bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news);
 
@@ -234,6 +240,7 @@ typedef struct {
     /* A task has ended. */
     void (*ended)(void *env, const mck_serve_news *news);
     int wake_fd; /* -1: none */
+    bool talks;  /* messages may come from elsewhere while nobody works on an answer */
 } mck_serve_stdio_hooks;
 
 /* 0: end of input; 1: stopped by a hook; -1: input or output failed (errno tells). */

@@ -173,6 +173,12 @@ void *mck_wasm_call_user(const mck_wasm_call *call);
 void mck_wasm_call_set_user(mck_wasm_call *call, void *user);
 mck_wasm_tool *mck_wasm_call_tool(const mck_wasm_call *call);
 
+/*
+ * A look at a call that may still be running: compute units and rate as of the end of its last slice, and what it has written
+ * to stderr from byte `from` on (appended to *noise when that is not NULL). Owner's thread.
+ */
+void mck_wasm_call_look(mck_wasm_call *call, uint64_t *units, double *rate, size_t from, mck_buffer *noise);
+
 /* Results, valid until delete. */
 mck_wasm_call_status mck_wasm_call_result(const mck_wasm_call *call);
 /* FUNCTION: the JSON text of the returned value ("null" for none; the payload of ok or err for a top-level result type, with

@@ -48,6 +48,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         uint32_t max_sessions
         uint64_t session_idle_ns
         uint64_t read_timeout_ns
+        c_bool live
         c_bool authorize
         uint64_t idle_timeout_ns
 
@@ -151,6 +152,12 @@ cdef extern from "mcpkit/serve.h" nogil:
                                        mck_serve_era era, void *user)
     void mck_serve_task_cancel(mck_serve_task *task)
 
+    ctypedef struct mck_buffer:
+        uint8_t *data
+        size_t len
+    void mck_buffer_free(mck_buffer *buffer)
+    void mck_serve_task_look(mck_serve_task *task, uint64_t *units, double *rate, size_t start, mck_buffer *noise)
+
     ctypedef struct mck_serve_news:
         mck_serve_conn *conn
         mck_serve_event event
@@ -159,6 +166,8 @@ cdef extern from "mcpkit/serve.h" nogil:
         c_bool failed
         const uint8_t *payload
         size_t payload_len
+        const uint8_t *noise
+        size_t noise_len
     c_bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news)
 
     ctypedef struct mck_serve_stats:
@@ -179,6 +188,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         c_bool (*working)(void *env) noexcept
         void (*ended)(void *env, const mck_serve_news *news) noexcept
         int wake_fd
+        c_bool talks
     int mck_serve_stdio(mck_serve_server *server, int in_fd, int out_fd, const mck_serve_stdio_hooks *hooks)
 
 

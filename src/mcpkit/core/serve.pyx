@@ -57,7 +57,7 @@ cdef class Server:
     """Tables and connections of one server on one engine; used by one thread."""
 
     def __cinit__(self, Engine engine not None, *, ask, server_info, handoff=None, path="/mcp", hosts=(), origins=(), cors=(), websocket=False,
-                  access=None, identify=None, max_body=0, max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False):
+                  access=None, identify=None, max_body=0, max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False, live=False):
         cdef mck_serve_config config
         cdef Strings host_list = Strings(hosts), origin_list = Strings(origins), cors_list = Strings(cors)
         cdef bytes path_bytes = path.encode(), info = bytes(server_info)
@@ -83,6 +83,7 @@ cdef class Server:
         config.read_timeout_ns = <uint64_t>(read_timeout * 1e9)
         config.idle_timeout_ns = <uint64_t>(idle_timeout * 1e9)
         config.authorize = authorize
+        config.live = live
         self.engine = engine
         self.ask = ask
         self.handoff = handoff
@@ -163,7 +164,8 @@ cdef class Server:
     def start(self, Tool tool not None, bytes arguments not None, era, done):
         """Call a WebAssembly tool; by the thread that serves only (see `post`).
 
-        done(payload, failed) is called by that thread with a CallToolResult, or an error object, as JSON text.
+        done(payload, failed, noise) is called by that thread with a CallToolResult, or an error object, as JSON text, and
+        with all that was written to stderr.
         """
         cdef Task task = Task.__new__(Task)
         task.done = done
@@ -208,26 +210,25 @@ cdef class Server:
     def run_stdio(self, int in_fd, int out_fd, *, spontaneous=False):
         """Serve lines until the input ends. Raises OSError when input or output fails, or whatever `ask` raised.
 
-        `spontaneous` says that messages may come from `post` and from answers given later; without it, a system call is saved.
+        `spontaneous` says that messages may come from `post` while nobody works on an answer; without, a system call is saved.
         """
         cdef mck_serve_stdio_hooks hooks
         cdef int ended
-        if spontaneous:
-            self.wake = os.pipe()
-            os.set_blocking(self.wake[0], False)
+        self.wake = os.pipe()
+        os.set_blocking(self.wake[0], False)
         hooks.env = <void *>self
         hooks.ask = stdio_ask
         hooks.interrupted = stdio_interrupted
         hooks.woken = stdio_woken
         hooks.working = stdio_working
         hooks.ended = stdio_ended
-        hooks.wake_fd = self.wake[0] if spontaneous else -1
+        hooks.wake_fd = self.wake[0]
+        hooks.talks = spontaneous
         with nogil:
             ended = mck_serve_stdio(self.ptr, in_fd, out_fd, &hooks)
-        if spontaneous:
-            (reader, writer), self.wake = self.wake, None
-            os.close(reader)
-            os.close(writer)
+        (reader, writer), self.wake = self.wake, None
+        os.close(reader)
+        os.close(writer)
         if self.error is not None:
             error, self.error = self.error, None
             raise error
@@ -295,7 +296,7 @@ cdef task_ended(const mck_serve_news *news):
     cdef Task task = <Task>news.task
     task.ptr = NULL
     Py_DECREF(task)
-    task.done(span(news.payload, news.payload_len), bool(news.failed))
+    task.done(span(news.payload, news.payload_len), bool(news.failed), span(news.noise, news.noise_len))
 
 
 cdef c_bool stdio_ask(void *env, const mck_serve_question *question, mck_serve_reply *reply) noexcept with gil:
@@ -365,6 +366,22 @@ cdef class Task:
         """End it soon; its outcome is delivered as ever. By the thread that serves only."""
         if self.ptr:
             mck_serve_task_cancel(self.ptr)
+
+    def look(self, size_t start=0):
+        """What it has used so far (compute units, CU per second) and its diagnostics from byte `start` on; None: it is over.
+
+        By the thread that serves only.
+        """
+        cdef uint64_t units = 0
+        cdef double rate = 0
+        cdef mck_buffer noise
+        if not self.ptr:
+            return None
+        memset(&noise, 0, sizeof(noise))
+        mck_serve_task_look(self.ptr, &units, &rate, start, &noise)
+        said = span(noise.data, noise.len)
+        mck_buffer_free(&noise)
+        return units, rate, said
 
 
 cdef bytes envelope(Exchange x, tuple answer):

@@ -1,6 +1,6 @@
 """Metering: what calls used, and how that is shown."""
 
-from mcpkit.metering.display import FORMATS, show
+from mcpkit.metering.display import FORMATS, live, show
 from mcpkit.metering.usage import Usage
 
-__all__ = ["FORMATS", "Usage", "show"]
+__all__ = ["FORMATS", "Usage", "live", "show"]
