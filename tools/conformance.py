@@ -172,6 +172,8 @@ def fixture() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def _url_of(process: subprocess.Popen[str], log: TextIO) -> str:
