@@ -41,17 +41,25 @@ class Key:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        kind = {"R": RSAAlgorithm, "P": RSAAlgorithm, "E": ECAlgorithm}[self.algorithm[0]]
         public = self.private.public_key()
-        made = OKPAlgorithm.to_jwk(public, True) if self.algorithm == "EdDSA" else kind.to_jwk(public, True)
+        if self.algorithm == "EdDSA":
+            made = OKPAlgorithm.to_jwk(public, as_dict=True)
+        elif self.algorithm.startswith("ES"):
+            made = ECAlgorithm.to_jwk(public, as_dict=True)
+        else:
+            made = RSAAlgorithm.to_jwk(public, as_dict=True)
         return {**made, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
 
 def make_key(algorithm: str = "ES256") -> Key:
-    curves = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+    curves: dict[str, ec.EllipticCurve] = {
+        "ES256": ec.SECP256R1(),
+        "ES384": ec.SECP384R1(),
+        "ES512": ec.SECP521R1(),
+    }
     private: Any
     if algorithm in curves:
-        private = ec.generate_private_key(curves[algorithm]())
+        private = ec.generate_private_key(curves[algorithm])
     elif algorithm == "EdDSA":
         private = ed25519.Ed25519PrivateKey.generate()
     else:
@@ -129,7 +137,10 @@ class AuthServer:
         }
 
     def register(self, body: bytes) -> dict[str, Any]:
-        client = json.loads(body) | {"client_id": secrets.token_hex(8), "token_endpoint_auth_method": "none"}
+        client: dict[str, Any] = json.loads(body) | {
+            "client_id": secrets.token_hex(8),
+            "token_endpoint_auth_method": "none",
+        }
         self.clients[client["client_id"]] = client
         return client
 

@@ -336,7 +336,7 @@ def test_opaque_tokens_are_asked_about_and_remembered_for_a_moment(auth: AuthSer
     async def use(gate: Security) -> None:
         token = auth.opaque_token(RESOURCE, scope="a b")
         principal, seconds = await gate.authorize(bearer(token))
-        assert (principal.id, principal.scopes) == (f"oauth:{auth.issuer}#ada", {"a", "b"})
+        assert (principal.id, principal.scopes) == (f"oauth:{auth.issuer}#ada", frozenset("ab"))
         assert 0 < seconds <= 0.2
         await gate.authorize(bearer(token))
         assert auth.seen["/introspect"] == 1
@@ -449,7 +449,7 @@ def test_an_api_key_lets_its_owner_in() -> None:
     gate = config(api_keys=entries)
     for n, key in enumerate(made):
         principal, seconds = granted(Security(gate), key.key)
-        assert (principal.id, principal.scopes) == (f"key:k{n}", {f"s{n}"})
+        assert (principal.id, principal.scopes) == (f"key:k{n}", frozenset({f"s{n}"}))
         assert seconds > 0
         assert key.key not in key.hash
         assert key.key not in repr(key)
@@ -465,7 +465,7 @@ def test_the_command_makes_a_key_that_works(tmp_path: Path) -> None:
     key = made.stdout.strip()
     assert key not in made.stderr
     principal = granted(Security(loads(file.read_text("utf-8")).security), key).principal
-    assert (principal.id, principal.scopes) == ("key:über: [ci]", {"a", "b"})
+    assert (principal.id, principal.scopes) == ("key:über: [ci]", frozenset("ab"))
     as_json = subprocess.run([*words, "--json"], capture_output=True, text=True, encoding="utf-8", check=True)
     assert json.loads(as_json.stdout)["entry"]["scopes"] == ["a", "b"]
     bad = subprocess.run([*words, "--scope", "a b"], capture_output=True, text=True, check=False)
@@ -507,7 +507,7 @@ def test_a_certificate_is_known_by_its_names() -> None:
 
 
 def test_a_certificate_without_the_required_scopes_lets_nobody_in() -> None:
-    section = {"required_scopes": ["use"], "certificates": [{"match": "CN:edge-7"}]}
+    section: dict[str, Any] = {"required_scopes": ["use"], "certificates": [{"match": "CN:edge-7"}]}
     assert Security(config(**section)).identify(PEER) is None
     section["certificates"] = [{"match": "CN:edge-7", "scopes": ["use"]}]
     assert Security(config(**section)).identify(PEER) is not None
