@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from servers import ADD_WAT, BOTH, command, modern, modern_headers
 from tls import Authority, Pair
@@ -118,13 +119,45 @@ def test_client_certificates(certificate: Pair, authority: Authority, tmp_path: 
         "verify_client": "required",
     }
     strange = Authority(tmp_path, "Strangers")
-    with configured({"type": "http", "settings": {"tls": tls, "access_log": True}}) as server:
+    with configured({"type": "http", "settings": {"tls": tls}}) as server:
         with client(server, trusting(authority, authority.issue("robot", client=True))) as http:
             assert call(http).status_code == 200
             assert http.get("/health").status_code == 200
         for nobody in (None, strange.issue("robot", client=True)):
             with pytest.raises(httpx.TransportError), client(server, trusting(authority, nobody)) as http:
                 call(http)
+
+
+def test_a_certificate_says_who_calls(certificate: Pair, authority: Authority) -> None:
+    tls = {
+        "cert_file": str(certificate.cert),
+        "key_file": str(certificate.key),
+        "ca_file": str(authority.file),
+        "verify_client": "optional",
+    }
+    security = {"certificates": [{"match": "DNS:robot", "scopes": ["use"]}], "required_scopes": ["use"]}
+    settings = {"tls": tls, "access_log": True}
+
+    async def by_websocket(server: Running, who: Pair | None) -> Any:
+        url = f"wss://127.0.0.1:{server.port}/ws"
+        async with connect(url, ssl=trusting(authority, who), proxy=None) as connection:
+            await connection.send(json.dumps(CALL))
+            return json.loads(await connection.recv())
+
+    with configured({"type": "websocket", "settings": settings}, security=security) as server:
+        robot, stranger = authority.issue("robot", client=True), authority.issue("stranger", client=True)
+        with client(server, trusting(authority, robot)) as http:
+            assert call(http).status_code == 200
+            assert http.get("/health").status_code == 200
+            assert call(http).status_code == 200  # on a connection that served another route
+        for nobody in (None, stranger):
+            with client(server, trusting(authority, nobody)) as http:
+                assert call(http).status_code == 401
+            with pytest.raises(InvalidStatus, match="401"):
+                asyncio.run(by_websocket(server, nobody))
+        assert asyncio.run(by_websocket(server, robot))["result"]["structuredContent"] == {"result": 5}
+        calls = [json.loads(line) for line in server.lines("mcpkit.access")]
+        assert [bool(line.get("principal")) for line in calls if line["message"] == "POST /mcp"] == [1, 1, 0, 0]
 
 
 def test_certificates_are_renewed_without_a_restart(certificate: Pair, authority: Authority, tmp_path: Path) -> None:

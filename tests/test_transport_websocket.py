@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from mcpkit.security.api_keys import new_key
 from servers import MODERN, http, initialize, legacy, modern
 from transports import ENDLESS_CALL, Running, configured
 
@@ -212,3 +213,30 @@ def test_http_servers_offer_no_websocket_unless_asked() -> None:
             with server.connect() as connection:
                 connection.send(http(b"", UPGRADE, method="GET", path=path))
                 assert connection.receive().status in {400, 404}
+
+
+# --- who may ---
+
+
+def test_a_handshake_needs_the_credential_that_requests_need() -> None:
+    made = new_key()
+    security = {"api_keys": [{"name": "robot", "hash": made.hash, "scopes": ["use"]}], "required_scopes": ["use"]}
+
+    async def main(server: Running) -> None:
+        async with open_socket(server, additional_headers={"Authorization": f"Bearer {made.key}"}) as connection:
+            assert (await ask(connection, modern("tools/call", CALL)))["result"]["structuredContent"] == {"result": 5}
+        for headers in ({}, {"Authorization": "Bearer mcpkit_wrong"}):
+            with pytest.raises(InvalidStatus) as refused:
+                async with open_socket(server, additional_headers=headers):
+                    pass
+            assert refused.value.response.status_code == 401
+            assert "Bearer" in refused.value.response.headers["www-authenticate"]
+
+    settings = {"access_log": True, "legacy_sse": True}
+    with configured({"type": "websocket", "settings": settings}, security=security) as server:
+        run(main(server))
+        with server.connect() as connection:
+            connection.send(http(b"", method="GET", path="/sse"))
+            assert connection.receive().status == 401
+        assert made.key not in server.log.read_text()
+        assert "wrong" not in server.log.read_text()

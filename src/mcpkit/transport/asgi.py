@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Transport
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcpkit.application import Application
 from mcpkit.core.serve import Server
@@ -120,9 +120,8 @@ class OtherRoutes:
         from starlette.routing import Route
 
         routes = [Route("/", self._welcome), Route("/health", self._health)]
-        security = getattr(self._app, "security", None)
-        if security is not None:
-            routes += [Route(path, self._metadata) for path in security.metadata_paths]
+        if self._app.security is not None:
+            routes += [Route(path, self._metadata) for path in self._app.security.metadata_paths]
         settings = self._app.config.transport.settings
         if settings.legacy_sse:
             from mcpkit.transport.sse import MESSAGES_PATH, SSE_PATH, LegacySse
@@ -155,8 +154,8 @@ class OtherRoutes:
     async def _metadata(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        security: Any = getattr(self._app, "security", None)
-        return Response(security.public_metadata(), media_type="application/json")
+        assert self._app.security is not None
+        return Response(self._app.security.public_metadata(), media_type="application/json")
 
 
 class _Fork:

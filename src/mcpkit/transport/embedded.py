@@ -27,16 +27,19 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 
-def asgi_app(what: Application | Config | str | os.PathLike[str], *, hosts: Iterable[str] = ()) -> AsgiApp:
+def asgi_app(
+    what: Application | Config | str | os.PathLike[str], *, hosts: Iterable[str] = (), owned: bool | None = None
+) -> AsgiApp:
     """An ASGI application that serves MCP at whatever path it is put: HTTP, and WebSocket where the other side asks.
 
-    `what` is an application, a configuration, or a configuration's file; the latter two are opened here, and closed
-    with the ASGI lifespan or by `aclose`. `hosts` are accepted in Host and Origin beside the loopback names and those
-    configured. Raises ConfigError, or what `Application` raises, when there is nothing to serve.
+    `what` is an application, a configuration, or a configuration's file; `owned` says whether it is closed with the
+    ASGI lifespan or by `aclose` (None: unless it is an application). `hosts` are accepted in Host and Origin beside
+    the loopback names and those configured. Raises ConfigError, or what `Application` raises.
     """
     if isinstance(what, Application):
-        return AsgiApp(what, hosts=hosts)
-    return AsgiApp(Application(what if isinstance(what, Config) else load(what)), hosts=hosts, owned=True)
+        return AsgiApp(what, hosts=hosts, owned=bool(owned))
+    app = Application(what if isinstance(what, Config) else load(what))
+    return AsgiApp(app, hosts=hosts, owned=owned is not False)
 
 
 class AsgiApp:
@@ -55,6 +58,10 @@ class AsgiApp:
             await self._lifespan(receive, send)
             return
         server = self._attach()
+        security = self.application.security
+        if security is not None and scope["type"] == "http" and scope["path"] in security.metadata_paths:
+            await _document(send, security.public_metadata() or b"")
+            return
         if scope["type"] == "websocket":
             status = admission(server, scope)
             if status:
@@ -110,6 +117,12 @@ class AsgiApp:
                 await self.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _document(send: Send, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _sweep(server: Server) -> None:

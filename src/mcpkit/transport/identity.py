@@ -11,7 +11,7 @@ from mcpkit.application import Application
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from mcpkit.security import Denied, Granted, Security
+    from mcpkit.security import Denied, Granted
 
 NO_LONGER_WELCOME = 1008
 LEAST_SECONDS = 1.0
@@ -44,7 +44,7 @@ class Identity:
     """Asks the application's security, if it has one."""
 
     def __init__(self, app: Application) -> None:
-        self._security: Security | None = getattr(app, "security", None)
+        self._security = app.security
 
     def of_connection(self, transport: asyncio.Transport) -> int:
         """The number of whom the peer's certificate belongs to; 0: nobody known."""
