@@ -34,10 +34,6 @@ class Registry:
         """Called with the URI of a resource whose contents are no longer what they were."""
         self._reserved: set[str] = set()
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to serve."""
-        return bool(self.tools or self.resources or self.templates or self.prompts)
-
     def reserve(self, names: Iterable[str]) -> None:
         """Keep tool names for the server's other tools. Raises DuplicateError where one is taken."""
         wanted = set(names)

@@ -64,17 +64,14 @@ class NativeTool:
         self.handler = handler
         try:
             self._checker = Checker(input_schema) if input_schema is not None else None
+            self.input_schema = self._signature.schema() if input_schema is None else input_schema
+            self.headers = header_parameters(self.input_schema)
             self._output = Output(output_schema) if output_schema is not None else self._promised(structured)
         except SchemaError as error:
             raise DefinitionError(f"tool {self.name!r}: {error}") from None
-        if input_schema is not None and input_schema.get("type") != "object":
+        if self.input_schema.get("type") != "object":
             raise DefinitionError(f'tool {self.name!r}: an input schema has "type": "object" at its root')
-        self.input_schema = input_schema if input_schema is not None else self._signature.schema()
         self.output_schema = self._output.schema
-        try:
-            self.headers = header_parameters(self.input_schema)
-        except SchemaError as error:
-            raise DefinitionError(f"tool {self.name!r}: {error}") from None
 
     def __repr__(self) -> str:
         return f"NativeTool({self.name!r})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mcpkit.schema.bounds import MAX_EXPLAINED, check_instance, check_schema, expands, has_branches
+from mcpkit.schema.bounds import MAX_EXPLAINED, check_instance, check_schema, has_branches, is_small
 from mcpkit.schema.errors import SchemaError, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Checker:
             ) from None
         check_schema(schema)
         self._branches = has_branches(schema)
-        self._explainable = not self._branches or expands(schema)
+        self._explainable = not self._branches or is_small(schema)
         self._failure = jsonschema_rs.ValidationError
         dialect = schema.get("$schema") if isinstance(schema, dict) else None
         if dialect is not None and str(dialect).rstrip("#") not in DIALECTS:

@@ -51,7 +51,7 @@ def header_parameters(schema: dict[str, Any]) -> list[HeaderParameter]:
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise SchemaError(f"{where}: {KEYWORD} is {name!r}; it has to be the end of an HTTP header's name")
         kind = holder.get("type")
-        if kind not in {"string", "integer", "boolean"}:
+        if kind not in ("string", "integer", "boolean"):
             raise SchemaError(f"{where}: {KEYWORD} is for a string, an integer or a boolean, not for {kind!r}")
         if name.lower() in taken:
             raise SchemaError(f"{where}: {KEYWORD} {name!r} is taken by {'.'.join(taken[name.lower()])}")
