@@ -12,7 +12,7 @@ from mcpkit.mcp.sealed import MAX_BYTES, Sealer, State
 
 STATE = State(
     expires=time.time() + 3600,
-    principal=7,
+    owner="ada",
     method="tools/call",
     digest="d",
     answers={"name": {"action": "accept"}},
@@ -20,8 +20,8 @@ STATE = State(
 )
 
 
-def opened(sealer: Sealer, text: str, *, principal: int = 7, method: str = "tools/call", digest: str = "d") -> State:
-    return sealer.open(text, principal=principal, method=method, digest=digest)
+def opened(sealer: Sealer, text: str, *, owner: str = "ada", method: str = "tools/call", digest: str = "d") -> State:
+    return sealer.open(text, owner=owner, method=method, digest=digest)
 
 
 @pytest.mark.parametrize("length", range(6))
@@ -41,7 +41,7 @@ def test_every_change_is_noticed(length: int) -> None:
 def test_it_opens_for_its_own_caller_and_request_only() -> None:
     sealer = Sealer()
     text = sealer.seal(STATE)
-    for other in ({"principal": 8}, {"method": "prompts/get"}, {"digest": "e"}):
+    for other in ({"owner": "eve"}, {"method": "prompts/get"}, {"digest": "e"}):
         with pytest.raises(McpError, match="belongs to another request"):
             opened(sealer, text, **other)  # type: ignore[arg-type]
     with pytest.raises(McpError, match="too old"):

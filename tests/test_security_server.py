@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,10 +22,23 @@ from mcp.client import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from auth_server import RESOURCE_SERVER, AuthServer, auth_server, make_key
 from mcpkit.security.api_keys import NewKey, new_key
-from servers import ADD_WAT, HttpServer, Response, http, http_server, initialize, legacy, modern, modern_headers
+from servers import (
+    ADD_WAT,
+    HttpServer,
+    Response,
+    command,
+    http,
+    http_server,
+    initialize,
+    legacy,
+    modern,
+    modern_headers,
+)
 from tls import Authority
 from transports import configured, free_port
 
@@ -308,6 +323,60 @@ def test_a_session_belongs_to_whoever_opened_it(guarded: Guarded) -> None:
     assert ask(ping, guarded.robot.key, session).status == 404
     assert ask(ping, guarded.token(sub="ada", jti="renewed"), session).status == 200
     assert ask(ping, guarded.token(sub="ada", scope="tools:use sum:use"), session).status == 200, "stepped up"
+
+
+def test_a_batch_is_no_way_around_a_scope(guarded: Guarded) -> None:
+    def ask(message: Any, token: str, session: str | None = None) -> Response:
+        return guarded.http.ask(message, {"Authorization": f"Bearer {token}", "Mcp-Session-Id": session})
+
+    call = legacy("tools/call", {"name": "sum", "arguments": {"a": 2, "b": 40}}, id=7)
+    for scope, served in (("tools:use", False), ("tools:use sum:use", True)):
+        token = guarded.token(sub=scope.replace(" ", "+"), scope=scope)
+        session = ask(initialize("2025-03-26"), token).headers["mcp-session-id"]
+        [answer] = ask([call], token, session).json
+        assert answer["id"] == 7
+        assert ("result" in answer) is served, answer
+
+
+def test_scopes_hold_on_a_websocket_too() -> None:
+    plain, special = new_key(), new_key()
+    security = {
+        "api_keys": [
+            {"name": "plain", "hash": plain.hash},
+            {"name": "special", "hash": special.hash, "scopes": ["sum"]},
+        ],
+        "tool_scopes": [{"tools": "add/add", "scopes": ["sum"]}],
+    }
+    call = json.dumps(modern("tools/call", {"name": "add", "arguments": {"a": 2, "b": 40}}))
+
+    async def ask(port: int, key: NewKey | None) -> Any:
+        headers = {"Authorization": f"Bearer {key.key}"} if key else {}
+        async with connect(f"ws://127.0.0.1:{port}/ws", proxy=None, additional_headers=headers) as connection:
+            await connection.send(call)
+            return json.loads(await asyncio.wait_for(connection.recv(), 20))
+
+    with configured({"type": "websocket"}, security=security) as server:
+        with pytest.raises(InvalidStatus) as refused:
+            asyncio.run(ask(server.port, None))
+        assert refused.value.response.status_code == 401
+        assert asyncio.run(ask(server.port, plain))["error"]["message"] == "more scopes are needed: sum"
+        assert asyncio.run(ask(server.port, special))["result"]["structuredContent"] == {"result": 42}
+
+
+def test_stdio_asks_nobody_for_scopes(tmp_path: Path) -> None:
+    (tmp_path / "add.wat").write_text(ADD_WAT)
+    security = {
+        "api_keys": [{"name": "robot", "hash": ROBOT.hash}],
+        "required_scopes": ["use"],
+        "tool_scopes": [{"tools": "*", "scopes": ["more"]}],
+    }
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"runtime": {"wasm": {"module_path": "add.wat"}}, "security": security}))
+    call = json.dumps(modern("tools/call", {"name": "add", "arguments": {"a": 2, "b": 40}})) + "\n"
+    done = subprocess.run(
+        command("server", "--config", str(file)), input=call, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(done.stdout)["result"]["structuredContent"] == {"result": 42}
 
 
 # Client certificates

@@ -91,6 +91,7 @@ class Application:
             title=server.title,
             description=server.description,
             instructions=server.instructions,
+            cache_scope="private" if self.security is not None else "public",
         )
         self.identity = orjson.dumps({"name": info.name, "version": info.version})
         """JSON of what signs the results of the modern era."""
@@ -98,12 +99,13 @@ class Application:
         self._submit: Callable[[Callable[[], object]], object] | None = None
         registry = self.registry if self.registry is not None else Nothing()
         self.hub = Hub(self._honoured, lambda: self.runner.sessions())
-        features = Features(registry, self.call_tool, self.hub, self.tasks)
+        features = Features(registry, self.call_tool, self.hub, self.tasks, self._may_call)
         capabilities = {era: self.tasks.capability(era) for era in ERAS} if self.tasks is not None else None
         self.dispatcher = Dispatcher(
             info, self.catalogue, registry=self.registry, features=features, capabilities=capabilities
         )
-        self.runner = Runner(self.dispatcher)
+        identify = self.security.caller if self.security is not None else None
+        self.runner = Runner(self.dispatcher, identify=identify)
         if self.registry is not None:
             self.registry.changed.append(self._list_changed)
             self.registry.updated.append(self.hub.updated)
@@ -176,15 +178,13 @@ class Application:
         return self.runner.ask(exchange)
 
     async def call_tool(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
-        """Run any tool; the CallToolResult. Raises McpError, and Denied where the caller may not."""
+        """Run any tool; the CallToolResult. Raises McpError."""
         native = self.registry.tools.get(name) if self.registry is not None else None
         if native is not None:
-            self._require(link, f"{NATIVE}/{name}")
             answer: dict[str, Any] = await native.call(arguments, link)
             return answer
         if name not in self.guests:
             raise invalid_params(f"unknown tool {name[:128]!r}; tools/list names the tools there are")
-        self._require(link, self.catalogue.tool(name).qualified)
         checker = self._checks.get(name)
         if checker is not None:
             try:
@@ -194,9 +194,12 @@ class Application:
         result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link))
         return result
 
-    def _require(self, link: Link, qualified: str) -> None:
-        if self.security is not None and link.transport == "http":
-            self.security.require(self.security.principal(link.principal), qualified)
+    def _may_call(self, name: str, link: Link) -> None:
+        """Raises Denied unless the caller has the scopes that the tool needs."""
+        if self.security is None or link.transport == "stdio":  # there, whoever started the process calls
+            return
+        qualified = self.catalogue.tool(name).qualified if name in self.guests else f"{NATIVE}/{name}"
+        self.security.require(self.security.principal(link.principal), qualified)
 
     async def call_guest(self, name: str, arguments: bytes, link: Link) -> bytes:
         """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call.
@@ -241,6 +244,8 @@ class Application:
         self.runner.close()
         if self.tasks is not None:
             self.tasks.stop()
+        if self.security is not None and self.loop is not None:
+            self._closing = self.loop.create_task(self.security.close())
 
     def close(self) -> None:
         """End the engine and what still runs in it."""

@@ -176,7 +176,16 @@ class _Listening(msgspec.Struct, frozen=True):
 class Features:
     """Serves the methods that need more than a fixed answer. Results are objects without the era's own members."""
 
-    def __init__(self, registry: Registry, call_tool: Call, hub: Hub, tasks: Tasks | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        call_tool: Call,
+        hub: Hub,
+        tasks: Tasks | None = None,
+        may_call: Callable[[str, Link], None] = lambda name, link: None,
+    ) -> None:
+        """`may_call` raises Denied where a caller may not use a tool."""
+        self._may_call = may_call
         self._tasks = tasks
         self._registry = registry
         self._call_tool = call_tool
@@ -207,6 +216,7 @@ class Features:
 
     async def _tools_call(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         named = _read(_Named, params)
+        self._may_call(named.name, link)
         arguments = named.arguments or {}
         tool = self._registry.tools.get(named.name)
         support = tool.task_support if tool is not None else "forbidden"

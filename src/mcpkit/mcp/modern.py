@@ -21,7 +21,10 @@ _CARRIED = frozenset({"_meta", "inputResponses", "requestState"})
 
 
 class ModernLink:
-    """A modern request's way back to its client. `params` are its parameters, `_meta` included and already checked."""
+    """A modern request's way back to its client. `params` are its parameters, `_meta` included and already checked.
+
+    `owner` is the caller's identity, the same in every process: what is sealed for one caller is of no use to another.
+    """
 
     era: Era = "modern"
     session: str | None = None
@@ -37,6 +40,7 @@ class ModernLink:
         request_id: bytes,
         params: dict[str, Any],
         principal: int = 0,
+        owner: str = "",
     ) -> None:
         meta = params["_meta"]
         self.revision = revision
@@ -50,6 +54,7 @@ class ModernLink:
         self._wire = wire
         self._sealer = sealer
         self._method = method
+        self._owner = owner
         self._answers: dict[str, dict[str, Any]] = {}
         self._asked = 0
         self._digest = _digest(params)
@@ -61,7 +66,7 @@ class ModernLink:
         if sealed is not None:
             if not isinstance(sealed, str):
                 raise invalid_params("requestState must be the string that the server gave")
-            opened = self._sealer.open(sealed, principal=self.principal, method=self._method, digest=self._digest)
+            opened = self._sealer.open(sealed, owner=self._owner, method=self._method, digest=self._digest)
             self._answers |= opened.answers
             self.state |= opened.state
         if given is not None:
@@ -94,7 +99,7 @@ class ModernLink:
         """The members of the result that asks for `needed`."""
         state = State(
             expires=time.time() + LIFETIME_S,
-            principal=self.principal,
+            owner=self._owner,
             method=self._method,
             digest=self._digest,
             answers={key: answer for key, answer in self._answers.items() if key not in needed.asks},

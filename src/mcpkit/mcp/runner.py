@@ -38,8 +38,16 @@ Key = tuple[object, bytes]
 class Runner:
     """Answers the core's questions for one server. Everything that waits runs on `loop`."""
 
-    def __init__(self, dispatcher: Dispatcher, *, sealer: Sealer | None = None) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        sealer: Sealer | None = None,
+        identify: Callable[[int], str] | None = None,
+    ) -> None:
+        """`identify`: the identity that a caller's number stands for, the same in every process."""
         self.dispatcher = dispatcher
+        self._identify = identify
         self.sealer = sealer or Sealer()
         self.loop: asyncio.AbstractEventLoop | None = None
         """Where handlers run; None while the server has nothing that waits."""
@@ -186,7 +194,8 @@ class Runner:
                 exchange.end()
             return
         except Denied as denied:
-            answer = refusal(denied)
+            # Only HTTP has a status and headers; elsewhere the refusal is an answer like any other.
+            answer = refusal(denied) if exchange.transport == "http" else _denied(denied)
         if answer is not None:
             exchange.reply(answer)
 
@@ -206,6 +215,7 @@ class Runner:
                 request_id=exchange.id,
                 params=params,
                 principal=exchange.principal,
+                owner=self._identify(exchange.principal) if self._identify is not None else "",
             )
             try:
                 payload = await self._served(exchange.method, params, link)
@@ -303,11 +313,20 @@ class Runner:
             return envelope.response(read.id, reply.result or b"{}")
         params = orjson.loads(read.params) if read.params else {}
         stream = session.open_stream(_Mute(), numbered=False)
-        link = LegacyLink(session, stream, transport=exchange.transport, request_id=read.id, params=params)
+        link = LegacyLink(
+            session,
+            stream,
+            transport=exchange.transport,
+            request_id=read.id,
+            params=params,
+            principal=exchange.principal,
+        )
         try:
             return envelope.response(read.id, await self._served(read.method, params, link))
         except McpError as error:
             return envelope.error(read.id, error)
+        except Denied as denied:
+            return envelope.error(read.id, McpError(INVALID_REQUEST, denied.message))
 
 
 class _Mute:
@@ -350,6 +369,10 @@ def _answer(reply: Reply, opened: tuple[str, bytes | None] | None) -> Answer:
     if reply.result is not None:
         return RESULT, reply.http_status, reply.result, opened, None, None
     return ACCEPTED, reply.http_status, None, None, reply.cancel_request_id, None
+
+
+def _denied(denied: Denied) -> Answer:
+    return ERROR, 200, _error_object(McpError(INVALID_REQUEST, denied.message)), None, None, None
 
 
 def _error_object(error: McpError) -> bytes:

@@ -26,7 +26,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """What is inside."""
 
     expires: float
-    principal: int
+    owner: str
+    """Who called: an identity that is the same in every process; empty where nobody is told apart."""
     method: str
     digest: str
     """Of the parameters that must stay the same from round to round."""
@@ -60,7 +61,7 @@ class Sealer:
         nonce = os.urandom(_NONCE)
         return _text(nonce + self._aead().encrypt(nonce, plain, _CONTEXT))
 
-    def open(self, text: str, *, principal: int, method: str, digest: str) -> State:
+    def open(self, text: str, *, owner: str, method: str, digest: str) -> State:
         """What was sealed; raises -32602 unless it is ours, whole, for this caller and request, and not too old."""
         from cryptography.exceptions import InvalidTag
 
@@ -70,7 +71,7 @@ class Sealer:
         except (ValueError, InvalidTag):
             raise invalid_params("requestState is not one that this server gave out") from None
         state = self._decode.decode(plain)
-        if (state.principal, state.method, state.digest) != (principal, method, digest):
+        if (state.owner, state.method, state.digest) != (owner, method, digest):
             raise invalid_params("requestState belongs to another request")
         if state.expires < time.time():
             raise invalid_params("requestState is too old; start again without it")
