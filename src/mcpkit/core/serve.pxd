@@ -199,6 +199,7 @@ cdef class Server:
     cdef readonly set connections
     cdef set channels
     cdef int working
+    cdef size_t max_outgoing
     cdef tuple last_reply
 
     cdef bint answer(self, Exchange exchange, mck_serve_reply *reply) except -1

@@ -33,6 +33,7 @@ class Server:
         max_body: int = 0,
         max_head: int = 0,
         max_line: int = 0,
+        max_outgoing: int = 0,
         max_sessions: int = 0,
         session_idle: float = 0.0,
         read_timeout: float = 0.0,

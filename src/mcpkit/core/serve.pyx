@@ -56,8 +56,9 @@ cdef void tell_access(void *env, void *user, const mck_serve_access *what) noexc
 cdef class Server:
     """Tables and connections of one server on one engine; used by one thread."""
 
-    def __cinit__(self, Engine engine not None, *, ask, server_info, handoff=None, path="/mcp", hosts=(), origins=(), cors=(), websocket=False,
-                  access=None, identify=None, max_body=0, max_head=0, max_line=0, max_sessions=0, session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False, live=False):
+    def __cinit__(self, Engine engine not None, *, ask, server_info, handoff=None, path="/mcp", hosts=(), origins=(), cors=(),
+                  websocket=False, access=None, identify=None, max_body=0, max_head=0, max_line=0, max_outgoing=0, max_sessions=0,
+                  session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False, live=False):
         cdef mck_serve_config config
         cdef Strings host_list = Strings(hosts), origin_list = Strings(origins), cors_list = Strings(cors)
         cdef bytes path_bytes = path.encode(), info = bytes(server_info)
@@ -89,6 +90,7 @@ cdef class Server:
         self.handoff = handoff
         self.access = access
         self.identify = identify
+        self.max_outgoing = max_outgoing
         self.tools = ()
         self.connections = set()
         self.channels = set()
@@ -427,8 +429,14 @@ cdef class Exchange:
         return True
 
     def raw(self, bytes text not None):
-        """Whole server-sent events, or comments, as they are (HTTP only). False: the client is gone."""
+        """Whole server-sent events, or comments, as they are (HTTP only). False: the client is gone.
+
+        A client that leaves more than `max_outgoing` bytes unread is cut off.
+        """
         if not self.open or self.http is None:
+            return False
+        if self.http.held and self.server.max_outgoing and self.http.transport.get_write_buffer_size() > self.server.max_outgoing:
+            self.http.transport.abort()
             return False
         self.streaming = True
         mck_serve_conn_stream(self.http.conn, <const uint8_t *>PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text))

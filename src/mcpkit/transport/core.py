@@ -43,6 +43,7 @@ def core_server(
         identify=identify,
         max_body=settings.max_body_size,
         max_line=settings.max_body_size,
+        max_outgoing=settings.max_outgoing,
         max_sessions=settings.max_sessions,
         session_idle=settings.session_timeout / NANOSECONDS,
         read_timeout=settings.request_timeout / NANOSECONDS,
