@@ -12,19 +12,20 @@ server.run()
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import msgspec
 
-from mcpkit.config import Config, load
+from mcpkit.config import Config, Module, load
 from mcpkit.native import DefinitionError, NativePrompt, NativeResource, NativeTemplate, NativeTool, Registry
 from mcpkit.native.skills import load_skills
 from mcpkit.native.tool import TaskBegins, TaskSupport
 
 if TYPE_CHECKING:
     from mcpkit.application import Application
+    from mcpkit.transport import AsgiApp
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,8 +71,6 @@ class Server:
     @property
     def config(self) -> Config:
         """The configuration, with what was added here."""
-        from mcpkit.config import Module
-
         config = self._config
         added = tuple(Module(path=path, name=name) for path, name in self._modules)
         wasm = msgspec.structs.replace(config.runtime.wasm, modules=config.runtime.wasm.modules + added)
@@ -220,14 +219,17 @@ class Server:
     # --- serving ---
 
     def application(self) -> Application:
-        """What transports serve; a context manager. Raises what opening the modules raises."""
+        """What transports serve; a context manager. For tests, and transports of one's own.
+
+        Raises what opening the modules raises.
+        """
         from mcpkit.application import Application
 
         return Application(self.config, registry=self.registry)
 
     def run(
         self,
-        transport: Literal["stdio", "http"] | None = None,
+        transport: Literal["stdio", "http", "websocket"] | None = None,
         *,
         host: str | None = None,
         port: int | None = None,
@@ -237,26 +239,33 @@ class Server:
 
         Transport, host and port are the configuration's where they are not given: stdio, 127.0.0.1 and 3000 without
         one. Port 0 takes a free one. `ready` is called with the URL once the server listens; by default it is printed.
+
+        Raises what opening the modules raises, and OSError where the server cannot listen.
         """
+        from mcpkit.application import Application
+        from mcpkit.transport import transport_for
+
+        replace = msgspec.structs.replace
         config = self.config
-        kind = transport or config.transport.type
-        with self.application() as app:
-            if kind == "stdio":
-                from mcpkit.transport import run_stdio
+        server = replace(
+            config.server,
+            bind=config.server.bind if host is None else host,
+            port=config.server.port if port is None else port,
+        )
+        kind = replace(config.transport, type=transport or config.transport.type)
+        config = replace(config, server=server, transport=kind)
+        tell = ready or self._announce
+        with Application(config, registry=self.registry) as app:
+            transport_for(config).run(app, lambda at: tell(at.url))
 
-                run_stdio(app)
-                return
-            from mcpkit.transport import run_http
+    def asgi_app(self, *, hosts: Iterable[str] = ()) -> AsgiApp:
+        """An ASGI application, to be mounted in any other; see `mcpkit.transport.asgi_app`.
 
-            tell = ready or self._announce
-            bind, number = config.server.bind if host is None else host, config.server.port if port is None else port
-            run_http(app, bind, number, ready=lambda at: tell(at.url))
-
-    def asgi_app(self) -> Any:
-        """An ASGI application, to be mounted in any other."""
+        Raises what opening the modules raises.
+        """
         from mcpkit.transport import asgi_app
 
-        return asgi_app(self.application())
+        return asgi_app(self.application(), hosts=hosts, owned=True)
 
     def _announce(self, url: str) -> None:
         print(f"{self.name} serves MCP at {url}", flush=True)
