@@ -113,7 +113,9 @@ def _content(value: Any) -> list[dict[str, Any]]:
 
 def _is_data(annotation: Any) -> bool:
     """Whether a type is more than text for the model to read."""
-    if annotation in {None, type(None), Any, object, str, bytes}:
+    if annotation in {None, type(None), Any, object, str, bytes, list, tuple}:
+        return False
+    if get_origin(annotation) in {list, tuple} and Any in get_args(annotation):
         return False
     parts = [annotation, *_parts(annotation)]
     return not any(isinstance(part, type) and issubclass(part, (Content, Message, Result)) for part in parts)

@@ -8,7 +8,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from mcpkit.native.content import Content, Message, message, present
-from mcpkit.native.types import schema_of
+from mcpkit.native.types import convert, schema_of
+from mcpkit.schema import Checker, SchemaMismatch
 
 T = TypeVar("T")
 A = TypeVar("A", covariant=True)
@@ -61,9 +62,10 @@ class Elicit(Generic[T]):
         if not read.accepted:
             return Elicited(read.action)
         content = read.content or {}
-        missing = [name for name in self._schema.get("required", ()) if name not in content]
-        if missing:
-            raise InvalidAnswerError(f"the answer to {self._message!r} lacks {', '.join(map(repr, missing))}")
+        try:
+            Checker(self._schema).check(content)
+        except SchemaMismatch as error:
+            raise InvalidAnswerError(f"the answer to {self._message!r} does not fit: {error}") from None
         return Elicited("accept", _read(content, self._type))
 
 
@@ -164,6 +166,7 @@ class ListRoots:
 
 def _read(value: Any, kind: type[T]) -> T:
     try:
-        return msgspec.convert(value, kind)
+        read: T = convert(value, kind)
     except msgspec.ValidationError as error:
         raise InvalidAnswerError(f"the client's answer does not fit: {error}") from None
+    return read
