@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import build, engine, machine, peers, readme, report, rooms, server, stdio
+from bench import build, engine, fairness, machine, peers, readme, report, rooms, server, stdio
 from bench.paths import REPORT, RESULTS
 
-SECTIONS = ("rooms", "engine", "http", "stdio")
+SECTIONS = ("rooms", "engine", "http", "stdio", "fairness")
 
 
 def arguments() -> argparse.Namespace:
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             calls=20_000 if quick else 200_000,
             starts=2 if quick else 7,
         ),
+        "fairness": lambda: fairness.run(rounds=1 if quick else 5, trips=300 if quick else 3_000),
     }
     command = "make bench" if not facts["arguments"] else f"python -m bench {facts['arguments']}"
     results: dict[str, Any] = {"command": command, "machine": facts, "left_out": left_out}

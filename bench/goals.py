@@ -61,6 +61,13 @@ def engine(results: Results, ours: tuple[str, str], theirs: tuple[str, str]) -> 
     return float(statistics.median(a[ours[1]] / b[theirs[1]] for a, b in pairs))
 
 
+def fairness(results: Results) -> float:
+    """Median over the rounds of a small call's median latency beside greedy ones over its own alone."""
+    figures = results["fairness"]
+    pairs = zip(figures["beside"], figures["alone"], strict=True)
+    return float(statistics.median(a["p50_us"] / b["p50_us"] for a, b in pairs))
+
+
 def room(results: Results, group: str, subject: str, reference: str) -> float:
     """How many times faster the subject is than the reference."""
     figures = results["rooms"][group]
@@ -105,6 +112,7 @@ GOALS = (
         "metering: a computing guest over the same machine code with wasmtime's own accounting",
         lambda r: engine(r, ("mcpkit_c", "spin_ns"), ("bare_capi", "spin_epoch_ns")), "≤", 1.02,
     ),
+    Goal("a small call beside a spinning and a memory-filling one: median latency over alone", fairness, "≤", 2.0),
     Goal(
         "envelope scan, 64 KiB body",
         lambda r: throughput(r, "envelope scan, 64 KiB", "mcpkit"), "≥", 2, unit=" GB/s",

@@ -192,6 +192,24 @@ def engine(figures: dict[str, Any]) -> list[str]:
     return lines + table(("through", "ms", "over fuel and epoch checks", "over fuel alone"), spun)
 
 
+def fairness(figures: dict[str, Any]) -> list[str]:
+    rows = [
+        (title, number(median(figures[name], "p50_us")), number(median(figures[name], "p99_us")))
+        for title, name in (
+            ("alone", "alone"),
+            ("beside one that spins and one that fills 64 MiB over and over", "beside"),
+        )
+    ]
+    return [
+        "## Small calls beside greedy ones",
+        "",
+        f"An addition over one HTTP connection, {figures['trips']:,} round trips at a time, medians of "
+        f"{len(figures['alone'])} rounds; one worker.",
+        "",
+        *table(("the small call", "p50 µs", "p99 µs"), rows),
+    ]
+
+
 def rooms(groups: dict[str, Any]) -> list[str]:
     rows = []
     for group, subjects in sorted(groups.items()):
@@ -215,7 +233,13 @@ def text(results: Results) -> str:
         *[""] * bool(results["left_out"]),
         *verdicts(results),
     ]
-    for section, write in (("http", http), ("stdio", stdio), ("engine", engine), ("rooms", rooms)):
+    for section, write in (
+        ("http", http),
+        ("stdio", stdio),
+        ("engine", engine),
+        ("fairness", fairness),
+        ("rooms", rooms),
+    ):
         if section in results:
             lines += write(results[section])
     return "\n".join(lines).rstrip() + "\n"
