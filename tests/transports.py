@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,10 @@ class Running:
         return [line for line in self.log.read_text().splitlines() if mark in line]
 
 
+def program(script: str, *args: str) -> list[str]:
+    return [sys.executable, "-c", script, *args]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,8 +46,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def configured(transport: dict[str, Any], **others: Any) -> Iterator[Running]:
-    """`mcpkit server --config …` with this `transport` section and two tools, until the block ends."""
+def configured(transport: dict[str, Any], script: str | None = None, **others: Any) -> Iterator[Running]:
+    """`mcpkit server --config …` with this `transport` section and two tools, until the block ends.
+
+    `script`: a Python program to run instead, which finds the configuration in ``sys.argv[1]``.
+    """
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "add.wat").write_text(ADD_WAT)
         server = {"port": free_port(), "log_format": "json", **others.pop("server", {})}
@@ -52,11 +60,11 @@ def configured(transport: dict[str, Any], **others: Any) -> Iterator[Running]:
         log = Path(folder, "stderr")
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                command("server", "--config", str(config)),
+                command("server", "--config", str(config)) if script is None else program(script, str(config)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=dict(os.environ),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
         assert process.stdout
         try:
