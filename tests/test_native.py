@@ -740,7 +740,7 @@ def test_completion() -> None:
     found = complete("times", "x")
     assert (len(found), found.total, found.has_more) == (100, 250, True)
 
-    for argument, completer in (("nothing", names), ("code", names), ("style", list)):
+    for argument, completer in (("nothing", names), ("code", names), ("style", Registry)):
         with pytest.raises(DefinitionError):
             prompt.add_completion(argument, completer)
 
