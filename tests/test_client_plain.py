@@ -132,4 +132,5 @@ def test_curl_chunks_what_it_reads_from_a_pipe(shop: Workshop, curl: str) -> Non
 def test_curl_shows_a_refusal(shop: Workshop, curl: str) -> None:
     """What a person sees who only typed the address."""
     answer = ask(curl, "--write-out", "\n%{http_code}", shop.http.url).decode()
-    assert answer.endswith("\n405"), answer
+    assert answer.endswith("\n400"), answer
+    assert "Mcp-Session-Id" in answer

@@ -27,6 +27,7 @@ from mcpkit.mcp.skills import Skill, Skills
 from mcpkit.mcp.task_service import Begin, Tasks
 from mcpkit.mcp.tasks import Support
 from mcpkit.mcp.tools import ToolSpec
+from mcpkit.native import ProtocolError, ResourceNotFoundError
 
 MAX_COMPLETIONS = 100
 PAGE = 1000
@@ -212,7 +213,7 @@ class Features:
         return method in self._methods
 
     async def serve(self, method: str, params: dict[str, Any], link: Link) -> dict[str, Any]:
-        return await self._methods[method](params, link)
+        return await _in_our_words(self._methods[method](params, link), link)
 
     async def _tools_call(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         named = _read(_Named, params)
@@ -224,7 +225,7 @@ class Features:
             return await self._call_tool(named.name, arguments, link)
 
         async def run(task_link: Link) -> dict[str, Any]:
-            return await self._call_tool(named.name, arguments, task_link)
+            return await _in_our_words(self._call_tool(named.name, arguments, task_link), task_link)
 
         begins = tool.task_begins if tool is not None else "at once"
         return await self._tasks.create(named.name, params, link, run, begin=begins)
@@ -305,6 +306,16 @@ class Features:
 
     async def _listen(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         return await self._hub.listen(link, _read(_Listening, params).notifications)
+
+
+async def _in_our_words(answer: Awaitable[dict[str, Any]], link: Link) -> dict[str, Any]:
+    """The answer; what a handler's refusal says is said as the protocol's error."""
+    try:
+        return await answer
+    except ProtocolError as error:
+        raise McpError(error.code, error.message, error.data) from None
+    except ResourceNotFoundError as error:
+        raise no_resource(error.uri, link) from None
 
 
 def no_resource(uri: str, link: Link) -> McpError:
