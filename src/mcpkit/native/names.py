@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -22,5 +21,7 @@ def check_name(what: str, name: str) -> str:
 
 def nearest(name: str, there: Iterable[str]) -> str:
     """`` (did you mean …?)`` where something is close."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(there), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
