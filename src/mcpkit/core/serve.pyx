@@ -29,7 +29,7 @@ cdef tuple NAMES = tuple(mck_serve_revision_name(i).decode() for i in range(MCK_
 REVISIONS = NAMES
 
 
-cdef class Strings:
+cdef class _Strings:
     """A C array of C strings that lives as long as its bytes."""
 
     cdef list kept
@@ -60,7 +60,7 @@ cdef class Server:
                   websocket=False, access=None, identify=None, max_body=0, max_head=0, max_line=0, max_outgoing=0, max_sessions=0,
                   session_idle=0.0, read_timeout=0.0, idle_timeout=0.0, authorize=False, live=False):
         cdef mck_serve_config config
-        cdef Strings host_list = Strings(hosts), origin_list = Strings(origins), cors_list = Strings(cors)
+        cdef _Strings host_list = _Strings(hosts), origin_list = _Strings(origins), cors_list = _Strings(cors)
         cdef bytes path_bytes = path.encode(), info = bytes(server_info)
         memset(&config, 0, sizeof(config))
         config.engine = engine.ptr

@@ -13,7 +13,7 @@ class LoadError(WasmError): ...
 class LinkError(WasmError): ...
 class ExportError(WasmError): ...
 
-class Stats(TypedDict):
+class _Stats(TypedDict):
     live: int
     queued: int
     stuck_threads: int
@@ -25,8 +25,8 @@ class Stats(TypedDict):
 
 @final
 class Engine:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         library_path: str,
         *,
         max_instances: int = 0,
@@ -36,7 +36,7 @@ class Engine:
         slice_units: int = 0,
         slice_ticks: int = 0,
         parallel_compilation: bool = True,
-    ) -> None: ...
+    ) -> Engine: ...
     def close(self) -> None: ...
     @property
     def closed(self) -> bool: ...
@@ -47,10 +47,11 @@ class Engine:
     def compile(self, binary: Buffer) -> Program: ...
     def load(self, path: str, component: bool) -> Program: ...
     def next_done(self) -> Call | None: ...
-    def stats(self) -> Stats: ...
+    def stats(self) -> _Stats: ...
 
 @final
 class Program:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property
     def engine(self) -> Engine: ...
     @property
@@ -60,8 +61,8 @@ class Program:
 
 @final
 class Tool:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         program: Program,
         *,
         style: Literal["command", "function"],
@@ -85,7 +86,7 @@ class Tool:
         max_stderr_bytes: int = 0,
         max_concurrent: int = 0,
         max_stuck: int = 0,
-    ) -> None: ...
+    ) -> Tool: ...
     @property
     def program(self) -> Program: ...
     @property
@@ -97,6 +98,7 @@ class Tool:
 
 @final
 class Call:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property
     def tool(self) -> Tool: ...
     @property
@@ -107,6 +109,7 @@ class Call:
 
 @final
 class CallResult:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property
     def status(self) -> str: ...
     @property
