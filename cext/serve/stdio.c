@@ -149,7 +149,7 @@ static outcome read_some(stdio_loop *l, bool *eof)
 
 static outcome run(stdio_loop *l)
 {
-    bool eof = false;
+    bool eof = false, told = false;
     for (;;) {
         drain(l);
         outcome o = serve_lines(l, eof);
@@ -157,6 +157,10 @@ static outcome run(stdio_loop *l)
             o = flush(l);
         if (o != GO_ON)
             return o;
+        if (eof && !told) {
+            told = true;
+            l->hooks->at_end(l->hooks->env);
+        }
         bool others = busy(l);
         if (eof && !others)
             return GO_ON;

@@ -238,6 +238,13 @@ class Application:
             self._submit(self._fill)
         self.hub.changed(what)
 
+    def input_ended(self, grace: float) -> None:
+        """Nobody will ask any more: streams end now, handlers that still run after `grace` seconds are cancelled."""
+        loop = self.loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self.hub.close)
+            loop.call_soon_threadsafe(loop.call_later, grace, self.runner.close)
+
     def quit(self) -> None:
         """End streams and running handlers, as part of a server's end; on the loop's own thread."""
         self.hub.close()

@@ -237,6 +237,8 @@ typedef struct {
     bool (*woken)(void *env, mck_serve_channel *channel);
     /* End of input and no call running: is somebody still working on an answer? */
     bool (*working)(void *env);
+    /* The input has ended; called once. Who still works on an answer should come to an end. */
+    void (*at_end)(void *env);
     /* A task has ended. */
     void (*ended)(void *env, const mck_serve_news *news);
     int wake_fd; /* -1: none */

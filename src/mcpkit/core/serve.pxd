@@ -186,6 +186,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         c_bool (*interrupted)(void *env) noexcept
         c_bool (*woken)(void *env, mck_serve_channel *channel) noexcept
         c_bool (*working)(void *env) noexcept
+        void (*at_end)(void *env) noexcept
         void (*ended)(void *env, const mck_serve_news *news) noexcept
         int wake_fd
         c_bool talks
@@ -199,6 +200,7 @@ cdef class Server:
     cdef readonly set connections
     cdef set channels
     cdef int working
+    cdef object at_end
     cdef size_t max_outgoing
     cdef tuple last_reply
 

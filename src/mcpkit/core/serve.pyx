@@ -209,10 +209,11 @@ cdef class Server:
         return {"connections": s.connections, "sessions": s.sessions, "pending": s.pending, "requests": s.requests,
                 "refused": s.refused, "calls": s.calls, "asked": s.asked}
 
-    def run_stdio(self, int in_fd, int out_fd, *, spontaneous=False):
+    def run_stdio(self, int in_fd, int out_fd, *, spontaneous=False, at_end=None):
         """Serve lines until the input ends. Raises OSError when input or output fails, or whatever `ask` raised.
 
         `spontaneous` says that messages may come from `post` while nobody works on an answer; without, a system call is saved.
+        `at_end` is called once when the input has ended.
         """
         cdef mck_serve_stdio_hooks hooks
         cdef int ended
@@ -224,6 +225,8 @@ cdef class Server:
         hooks.woken = stdio_woken
         hooks.working = stdio_working
         hooks.ended = stdio_ended
+        hooks.at_end = stdio_at_end
+        self.at_end = at_end
         hooks.wake_fd = self.wake[0]
         hooks.talks = spontaneous
         with nogil:
@@ -350,6 +353,15 @@ cdef c_bool stdio_woken(void *env, mck_serve_channel *channel) noexcept with gil
 cdef c_bool stdio_working(void *env) noexcept with gil:
     cdef Server server = <Server>env
     return server.working > 0 or bool(server.jobs)
+
+
+cdef void stdio_at_end(void *env) noexcept with gil:
+    cdef Server server = <Server>env
+    try:
+        if server.at_end is not None:
+            server.at_end()
+    except BaseException as error:
+        server.error = error
 
 
 cdef void stdio_ended(void *env, const mck_serve_news *news) noexcept with gil:

@@ -152,9 +152,13 @@ class Runner:
         return ERROR, 409, _error_object(error), None, None, None
 
     def _cancel(self, home: object, request_id: bytes) -> None:
-        task = self._running.get((home, request_id))
+        """On the loop, where the call may just be about to be started."""
+        self._on_loop(self._cancel_running, (home, request_id))
+
+    def _cancel_running(self, key: Key) -> None:
+        task = self._running.get(key)
         if task is not None:
-            self._on_loop(task.cancel)
+            task.cancel()
 
     def _later(self, exchange: Exchange, run: Callable[[Exchange], Coroutine[Any, Any, None]]) -> Answer | None:
         if self.loop is None and self.start_loop is not None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import asyncio
 
 LOOP_END_SECONDS = 2.0
+INPUT_END_SECONDS = 10.0
+"""How long handlers may go on after the input has ended: somebody may still read their answers."""
 
 
 def run_stdio(app: Application) -> None:
@@ -32,7 +34,7 @@ def run_stdio(app: Application) -> None:
         with ExitStack() as stack:
             stack.enter_context(_interruptible())
             app.needs_loop(lambda: stack.enter_context(_event_loop(app)))
-            server.run_stdio(0, out, spontaneous=app.spontaneous)
+            server.run_stdio(0, out, spontaneous=app.spontaneous, at_end=lambda: app.input_ended(INPUT_END_SECONDS))
     except BrokenPipeError:
         pass
     finally:
