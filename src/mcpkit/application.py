@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 import orjson
@@ -22,10 +22,12 @@ from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
 from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.revisions import Era
-from mcpkit.native import Registry
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
+
+if TYPE_CHECKING:
+    from mcpkit.native import Registry
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ class Application:
         self.runner = Runner(self.dispatcher, identify=identify)
         if self.registry is not None:
             self.registry.changed.append(self._list_changed)
-            self.registry.updated.append(self.hub.updated)
+            self.registry.updated.append(self._resource_updated)
         if self.tasks is not None:
             self.tasks.changed.append(self._task_changed)
 
@@ -233,10 +235,24 @@ class Application:
                 one.tell(method, params)
 
     def _list_changed(self, what: Literal["tools", "resources", "prompts"]) -> None:
+        self._on_loop(self._spread, what)
+
+    def _resource_updated(self, uri: str) -> None:
+        self._on_loop(self.hub.updated, uri)
+
+    def _spread(self, what: Literal["tools", "resources", "prompts"]) -> None:
         self.dispatcher.refresh()
         if self._submit is not None:
             self._submit(self._fill)
         self.hub.changed(what)
+
+    def _on_loop(self, act: Callable[..., object], *arguments: object) -> None:
+        """Now where nothing runs yet or the loop's thread asks, soon where another thread does, as handlers may."""
+        loop = self.loop
+        if loop is None or loop is _running_loop():
+            act(*arguments)
+        else:
+            loop.call_soon_threadsafe(act, *arguments)
 
     def input_ended(self, grace: float) -> None:
         """Nobody will ask any more: streams end now, handlers that still run after `grace` seconds are cancelled."""
@@ -265,6 +281,13 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _says_something(spec: ToolSpec) -> bool:

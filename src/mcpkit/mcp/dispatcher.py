@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
-import orjson
 
 from mcpkit.mcp import cancellation, lifecycle, methods
 from mcpkit.mcp import tools as tools_family
 from mcpkit.mcp.errors import HEADER_MISMATCH, INTERNAL_ERROR, NAMES, McpError
 from mcpkit.mcp.features import Features, Registry
-from mcpkit.mcp.link import Link
+from mcpkit.mcp.link import Link, dump
 from mcpkit.mcp.params import modern_meta, only_page
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.server import ServerInfo
@@ -102,10 +101,10 @@ class Dispatcher:
         self._offered = {era: lifecycle.offered(members) for era, members in self._capabilities.items()}
         self._mirrored = {spec.name: header_parameters(spec.input_schema) for spec in specs}
         self._static: dict[tuple[Era, str], bytes] = {
-            ("modern", "server/discover"): _dump(lifecycle.discover(self.info, self._capabilities["modern"])),
-            ("modern", "tools/list"): _dump(tools_family.list_result(self.info, specs, "modern")),
-            ("legacy", "tools/list"): _dump(tools_family.list_result(self.info, specs, "legacy")),
-            ("legacy", "ping"): _dump(lifecycle.ping()),
+            ("modern", "server/discover"): dump(lifecycle.discover(self.info, self._capabilities["modern"])),
+            ("modern", "tools/list"): dump(tools_family.list_result(self.info, specs, "modern")),
+            ("legacy", "tools/list"): dump(tools_family.list_result(self.info, specs, "legacy")),
+            ("legacy", "ping"): dump(lifecycle.ping()),
         }
 
     def static_answers(self) -> dict[tuple[Era, str], bytes]:
@@ -132,7 +131,7 @@ class Dispatcher:
         methods.require(request.method, request.revision, self._offered[request.era])
         if request.method == "initialize":
             opening = lifecycle.initialize(self.info, self._capabilities["legacy"], request.params)
-            return Reply(result=_dump(opening.result), opens=opening)
+            return Reply(result=dump(opening.result), opens=opening)
         static = self._static.get((request.era, request.method))
         if static is None:
             return Reply(later=True)
@@ -171,13 +170,9 @@ class Dispatcher:
         result = await self._features.serve(method, params, link)
         if link.era == "modern" and "resultType" not in result:
             result = self.info.cached(result) if method in _CACHED else self.info.complete(result)
-        return _dump(result)
+        return dump(result)
 
 
 def internal_error() -> McpError:
     """-32603: the log has the details, the client has not."""
     return McpError(INTERNAL_ERROR, f"{NAMES[INTERNAL_ERROR]}; the server's log has the details")
-
-
-def _dump(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value)

@@ -27,9 +27,8 @@ from mcpkit.mcp.skills import Skill, Skills
 from mcpkit.mcp.task_service import Begin, Tasks
 from mcpkit.mcp.tasks import Support
 from mcpkit.mcp.tools import ToolSpec
-from mcpkit.native import ProtocolError, ResourceNotFoundError
+from mcpkit.native import Completion, ProtocolError, ResourceNotFoundError
 
-MAX_COMPLETIONS = 100
 PAGE = 1000
 """Items of one page of a list."""
 
@@ -85,14 +84,14 @@ class Template(Located, Protocol):
     def uri_template(self) -> str: ...
     def match(self, uri: str) -> dict[str, str] | None: ...
     async def read(self, uri: str, variables: dict[str, str], link: Link) -> list[dict[str, Any]]: ...
-    async def complete(self, argument: str, value: str, context: dict[str, str]) -> list[str]: ...
+    async def complete(self, argument: str, value: str, context: dict[str, str]) -> Completion: ...
 
 
 class Prompt(Described, Protocol):
     @property
     def arguments(self) -> Sequence[dict[str, Any]]: ...
     async def get(self, arguments: dict[str, str], link: Link) -> dict[str, Any]: ...
-    async def complete(self, argument: str, value: str, context: dict[str, str]) -> list[str]: ...
+    async def complete(self, argument: str, value: str, context: dict[str, str]) -> Completion: ...
 
 
 class Registry(Protocol):
@@ -281,8 +280,8 @@ class Features:
         asked = _read(_Completing, params)
         source = self._completer(asked.ref)
         values = await source.complete(asked.argument.name, asked.argument.value, asked.context.arguments)
-        shown = values[:MAX_COMPLETIONS]
-        return {"completion": {"values": shown, "total": len(values), "hasMore": len(values) > len(shown)}}
+        counted = {"total": values.total} if values.total is not None else {}
+        return {"completion": {"values": values, **counted, "hasMore": values.has_more}}
 
     def _completer(self, ref: dict[str, Any]) -> Prompt | Template:
         match ref:

@@ -56,6 +56,7 @@ class Hub:
         self._honoured = honoured
         self._sessions = sessions
         self._subscriptions: set[Subscription] = set()
+        self._closed = False
 
     async def listen(self, link: Link, wishes: Wishes) -> dict[str, Any]:
         """Hold the request open and tell it what changes, until the server ends it."""
@@ -63,6 +64,8 @@ class Hub:
         acknowledged = msgspec.to_builtins(subscription.wishes)
         subscription.tell("notifications/subscriptions/acknowledged", {"notifications": acknowledged})
         self._subscriptions.add(subscription)
+        if self._closed:
+            subscription.ended.set()
         try:
             await subscription.ended.wait()
         finally:
@@ -95,6 +98,7 @@ class Hub:
                 subscription.tell("notifications/tasks", params)
 
     def close(self) -> None:
-        """End every subscription with its result."""
+        """End every subscription with its result, and those that are still to come."""
+        self._closed = True
         for subscription in list(self._subscriptions):
             subscription.ended.set()

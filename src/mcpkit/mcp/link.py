@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 from mcpkit.mcp.revisions import Era
@@ -72,7 +73,15 @@ class InputRequired(BaseException):
 
 def notification(method: str, params: dict[str, Any]) -> bytes:
     """A notification as JSON text."""
-    return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params})
+    return dump({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def dump(value: Any) -> bytes:
+    """JSON text. A client's id may be an integer of any size, which orjson does not write."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return msgspec.json.encode(value)
 
 
 def wanted(level: str, least: str | None) -> bool:
