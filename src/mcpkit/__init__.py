@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ToolError,
     )
     from mcpkit.server import Server
+    from mcpkit.transport import asgi_app
     from mcpkit.wasm import Runtime
 
 __version__ = "0.1.0"
@@ -67,9 +68,17 @@ __all__ = [
     "Text",
     "ToolError",
     "__version__",
+    "asgi_app",
 ]
 
-_HOMES = {"Config": "config", "ConfigError": "config", "Limits": "config", "Runtime": "wasm", "Server": "server"}
+_HOMES = {
+    "Config": "config",
+    "ConfigError": "config",
+    "Limits": "config",
+    "Runtime": "wasm",
+    "Server": "server",
+    "asgi_app": "transport",
+}
 
 
 def __getattr__(name: str) -> object:
