@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 import pytest
-from mcpkit.core.wasm import Engine, Tool
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.paths import wasmtime_library
+from mcpkit.core.wasm import Engine, Tool
 
 GUESTS = Path(__file__).with_name("guests")
 ARGUMENTS = b'{"a": 40, "b": 2}'

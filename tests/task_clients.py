@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,6 +35,7 @@ class Client:
     request_id = b"1"
     progress_token: str | int | None = None
     log_level: str | None = "info"
+    trace: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self,

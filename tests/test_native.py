@@ -60,6 +60,7 @@ class Client:
     log_level: str | None = None
     capabilities: dict[str, Any] = dataclasses.field(default_factory=dict)
     state: dict[str, Any] = dataclasses.field(default_factory=dict)
+    trace: dict[str, str] = dataclasses.field(default_factory=dict)
     transport: str = "http"
     session: str | None = None
     principal: Any = None

@@ -18,8 +18,8 @@ import wasmtime
 import wasmtime.component
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mcpkit.core.wasm import Program, Tool
 
+from mcpkit.core.wasm import Program, Tool
 from mcpkit.guests import describe
 from mcpkit.guests.schema import input_schema, output_schema
 from mcpkit.wasm import Runtime

@@ -21,6 +21,7 @@ from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Task
 from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
 from mcpkit.mcp.guest_call import GuestCall, Reporter
+from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
@@ -73,7 +74,9 @@ class Application:
         try:
             self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
             self.guests: dict[str, Tool] = {spec.name: spec.bind(self.limits) for spec in self.catalogue}
-            self._checks = {spec.name: compile(spec.input_schema) for spec in self.catalogue if _says_something(spec)}
+            commands = [spec for spec in self.catalogue if spec.style == "command"]
+            self._checks = {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)}
+            self._promises = {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema}
             if registry is not None:
                 registry.reserve(self.guests)
             self.security = security or Security.from_config(
@@ -154,6 +157,7 @@ class Application:
         """Whether calls of a WebAssembly tool pass through Python, for what the core does not check."""
         return (
             spec.name in self._checks
+            or spec.name in self._promises
             or bool(header_parameters(spec.input_schema))
             or bool(self.security and self.security.scopes_for(spec.qualified))
         )
@@ -187,13 +191,20 @@ class Application:
             return answer
         if name not in self.guests:
             raise invalid_params(f"unknown tool {name[:128]!r}; tools/list names the tools there are")
-        checker = self._checks.get(name)
-        if checker is not None:
-            try:
-                checker.check(arguments)
-            except SchemaMismatch as mismatch:
-                return {"content": [{"type": "text", "text": f"invalid arguments: {mismatch}"}], "isError": True}
-        result: dict[str, Any] = orjson.loads(await self.call_guest(name, orjson.dumps(arguments), link))
+        try:
+            if name in self._checks:
+                self._checks[name].check(arguments)
+        except SchemaMismatch as mismatch:
+            return _failed(f"invalid arguments: {mismatch}")
+        result: dict[str, Any] = msgspec.json.decode(await self.call_guest(name, dump(arguments), link))
+        try:
+            if name in self._promises and not result.get("isError"):
+                self._promises[name].check(result.get("structuredContent"))
+        except SchemaMismatch as mismatch:
+            return {
+                **_failed(f"the tool's result is not what its output schema says: {mismatch}"),
+                "_meta": result["_meta"],
+            }
         return result
 
     def _may_call(self, name: str, link: Link) -> None:
@@ -290,6 +301,11 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def _failed(message: str) -> dict[str, Any]:
+    """A CallToolResult that says what went wrong."""
+    return {"content": [{"type": "text", "text": message}], "isError": True}
+
+
 def _says_something(spec: ToolSpec) -> bool:
     """Whether a command's schema, which is free text to the core, demands anything."""
-    return spec.style == "command" and set(spec.input_schema) - {"type", "description", "title", "$schema"} != set()
+    return set(spec.input_schema) - {"type", "description", "title", "$schema"} != set()

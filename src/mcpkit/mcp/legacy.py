@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from mcpkit.mcp.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
-from mcpkit.mcp.link import CAPABILITY, Asks, notification
+from mcpkit.mcp.link import CAPABILITY, Asks, dump, notification, trace_of
 from mcpkit.mcp.revisions import Era
 
 ANSWER_SECONDS = 600.0
@@ -178,7 +178,7 @@ class Session:
         name = f"mcpkit-{next(self._numbers)}"
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._asked[name] = answer
-        stream.send(orjson.dumps({"jsonrpc": "2.0", "id": name, "method": method, "params": params}))
+        stream.send(dump({"jsonrpc": "2.0", "id": name, "method": method, "params": params}))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
@@ -242,6 +242,7 @@ class LegacyLink:
         self.capabilities = session.capabilities
         self.progress_token: str | int | None = token if isinstance(token, str | int) else None
         self.log_level: str | None = session.log_level
+        self.trace = trace_of(meta)
         self.state: dict[str, Any] = {}
         self.owner = session
         self.stream = stream

@@ -48,6 +48,9 @@ class Link(Protocol):
     state: dict[str, Any]
     """JSON-able facts that survive from one round of a call to the next."""
 
+    trace: dict[str, str]
+    """W3C trace context that the request carries: traceparent, tracestate, baggage, those that are there."""
+
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """A notification on this request's stream."""
 
@@ -69,6 +72,13 @@ class InputRequired(BaseException):
     def __init__(self, asks: Asks) -> None:
         super().__init__(", ".join(asks))
         self.asks = asks
+
+
+def trace_of(meta: Any) -> dict[str, str]:
+    """The trace context in a request's ``_meta``."""
+    if not isinstance(meta, dict):
+        return {}
+    return {name: meta[name] for name in ("traceparent", "tracestate", "baggage") if isinstance(meta.get(name), str)}
 
 
 def notification(method: str, params: dict[str, Any]) -> bytes:

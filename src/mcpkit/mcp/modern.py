@@ -6,10 +6,10 @@ import hashlib
 import time
 from typing import Any
 
-import orjson
+import msgspec
 
 from mcpkit.mcp.errors import invalid_params, missing_capability
-from mcpkit.mcp.link import CAPABILITY, Asks, InputRequired, Wire, notification
+from mcpkit.mcp.link import CAPABILITY, Asks, InputRequired, Wire, notification, trace_of
 from mcpkit.mcp.params import CLIENT_CAPABILITIES, LOG_LEVEL
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.sealed import LIFETIME_S, Sealer, State
@@ -50,6 +50,7 @@ class ModernLink:
         self.capabilities: dict[str, Any] = meta[CLIENT_CAPABILITIES]
         self.progress_token: str | int | None = meta.get("progressToken")
         self.log_level: str | None = meta.get(LOG_LEVEL)
+        self.trace = trace_of(meta)
         self.state: dict[str, Any] = {}
         self._wire = wire
         self._sealer = sealer
@@ -115,7 +116,7 @@ class ModernLink:
 
 def _digest(params: dict[str, Any]) -> str:
     own = {key: value for key, value in params.items() if key not in _CARRIED}
-    return hashlib.sha256(orjson.dumps(own, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()
 
 
 def _fits(method: str, answer: dict[str, Any] | None) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
-import orjson
 
 from mcpkit.core.rpc import scan
 from mcpkit.core.serve import ACCEPTED, ERROR, RESULT, Channel, Exchange, Server
@@ -18,7 +17,7 @@ from mcpkit.mcp.dispatcher import Dispatcher, Reply, Request, internal_error
 from mcpkit.mcp.errors import INVALID_REQUEST, McpError
 from mcpkit.mcp.legacy import LegacyLink, Session
 from mcpkit.mcp.lifecycle import Opening
-from mcpkit.mcp.link import InputRequired
+from mcpkit.mcp.link import InputRequired, dump
 from mcpkit.mcp.modern import ROUNDS, ModernLink
 from mcpkit.mcp.sealed import Sealer
 from mcpkit.security import Denied, refusal
@@ -204,6 +203,10 @@ class Runner:
         except Denied as denied:
             # Only HTTP has a status and headers; elsewhere the refusal is an answer like any other.
             answer = refusal(denied) if exchange.transport == "http" else _denied(denied)
+        except Exception:
+            log.exception("no answer to %s", exchange.method)
+            failure = internal_error()
+            answer = ERROR, failure.status(exchange.era), _error_object(failure), None, None, None
         if answer is not None:
             exchange.reply(answer)
 
@@ -231,7 +234,7 @@ class Runner:
                 if exchange.method not in ROUNDS:
                     raise internal_error() from None
                 members = self.dispatcher.info.complete(link.input_required(needed))
-                payload = orjson.dumps({**members, "resultType": "input_required"})
+                payload = dump({**members, "resultType": "input_required"})
         except McpError as error:
             return ERROR, error.status("modern"), _error_object(error), None, None, None
         return RESULT, 200, payload, None, None, None
@@ -319,7 +322,7 @@ class Runner:
             return envelope.error(read.id, reply.error)
         if not reply.later:
             return envelope.response(read.id, reply.result or b"{}")
-        params = orjson.loads(read.params) if read.params else {}
+        params = msgspec.json.decode(read.params) if read.params else {}
         stream = session.open_stream(_Mute(), numbered=False)
         link = LegacyLink(
             session,
@@ -367,7 +370,8 @@ def _outlet(peer: object) -> Callable[[bytes], object]:
 
 
 def _params(exchange: Exchange) -> dict[str, Any]:
-    params: dict[str, Any] = orjson.loads(exchange.params) if exchange.params else {}
+    # msgspec, because an argument may be an integer of any size.
+    params: dict[str, Any] = msgspec.json.decode(exchange.params) if exchange.params else {}
     return params
 
 
@@ -387,4 +391,4 @@ def _error_object(error: McpError) -> bytes:
     body: dict[str, object] = {"code": error.code, "message": error.message}
     if error.data is not None:
         body["data"] = error.data
-    return orjson.dumps(body)
+    return dump(body)

@@ -12,7 +12,6 @@ import time
 from typing import Any
 
 import msgspec
-import orjson
 
 from mcpkit.mcp.errors import invalid_params
 
@@ -53,7 +52,7 @@ class Sealer:
 
     def seal(self, state: State) -> str:
         """Text for ``requestState``. Raises McpError where it would be larger than MAX_BYTES."""
-        plain = orjson.dumps(msgspec.to_builtins(state))
+        plain = msgspec.json.encode(state)
         if len(plain) > MAX_BYTES:
             raise invalid_params(
                 f"the answers gathered so far have {len(plain)} bytes, more than the {MAX_BYTES} that a state may carry"

@@ -53,6 +53,7 @@ class TaskLink:
         self.progress_token = front.progress_token
         self.log_level = front.log_level
         self.state = front.state
+        self.trace = front.trace
         self.tool = tool
         self.ttl_ms = ttl_ms
         """Asked for by the client."""

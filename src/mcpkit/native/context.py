@@ -84,6 +84,11 @@ class Context:
         return self._link.capabilities
 
     @property
+    def trace(self) -> dict[str, str]:
+        """W3C trace context of the request (``traceparent``, ``tracestate``, ``baggage``), to be passed on."""
+        return self._link.trace
+
+    @property
     def state(self) -> dict[str, Any]:
         """JSON values that a call keeps from one round of questions to the next. Clients cannot read or change them."""
         return self._link.state
