@@ -187,6 +187,7 @@ def test_over_http(program: Path) -> None:
         headers = {"Accept": BOTH, **modern_headers("tools/call", "forecast")}
         answer = httpx.post(told[1], json=request, headers={k: v for k, v in headers.items() if v is not None})
         assert answer.json()["result"]["structuredContent"] == {"city": "Oslo", "days": [20.0]}
+        assert answer.json()["result"]["_meta"]["io.mcpkit/usage"]["durationMs"] > 0
     finally:
         process.terminate()
         assert process.wait(20) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 ENDPOINT = "/mcp"
 NATIVE = "python"
 """What stands for the module in the qualified names of tools written in Python."""
+USAGE = "io.mcpkit/usage"
+"""Where a result says what its call used; the core writes the same for guests."""
 ERAS: tuple[Era, ...] = ("legacy", "modern")
 
 Answer = tuple[int, int, bytes | None, tuple[str, bytes | None] | None, bytes | None, bytes | None]
@@ -187,8 +190,11 @@ class Application:
         """Run any tool; the CallToolResult. Raises McpError."""
         native = self.registry.tools.get(name) if self.registry is not None else None
         if native is not None:
+            begun = time.perf_counter_ns()
             answer: dict[str, Any] = await native.call(arguments, link)
-            return answer
+            # Python does not count its steps; the time it took stands where a guest's compute units would.
+            usage = {"durationMs": (time.perf_counter_ns() - begun) // 1000 / 1000}
+            return {**answer, "_meta": {**answer.get("_meta", {}), USAGE: usage}}
         if name not in self.guests:
             raise invalid_params(f"unknown tool {name[:128]!r}; tools/list names the tools there are")
         try:
