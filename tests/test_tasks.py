@@ -14,6 +14,8 @@ from mcpkit.mcp import methods, tasks
 from mcpkit.mcp.errors import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CLIENT_CAPABILITY, McpError
 from mcpkit.mcp.link import ELICIT, ROOTS, SAMPLE, InputRequired, Link, log_message, report_progress
 from mcpkit.mcp.task_link import TaskLink
+from mcpkit.mcp.tools import describe
+from mcpkit.native.tool import NativeTool
 from task_clients import (
     FORM,
     RELATED,
@@ -85,6 +87,13 @@ def test_capabilities_name_what_the_methods_depend_on() -> None:
         assert error.value.code == METHOD_NOT_FOUND
     assert tasks.execution("forbidden") is None
     assert tasks.execution("required") == {"taskSupport": "required"}
+
+
+def test_the_list_says_which_tools_may_be_tasks() -> None:
+    tool = NativeTool(lambda: "done", name="job", task_support="optional")
+    assert describe(tool, "legacy")["execution"] == {"taskSupport": "optional"}
+    assert "execution" not in describe(tool, "modern")
+    assert "execution" not in describe(NativeTool(lambda: "done", name="plain"), "legacy")
 
 
 # The life of a task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from mcpkit.mcp.features import Nothing, has_resource
 from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
+from mcpkit.mcp.runner import Answer
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
@@ -31,17 +31,12 @@ from mcpkit.wasm import Runtime
 if TYPE_CHECKING:
     from mcpkit.native import Registry
 
-log = logging.getLogger(__name__)
-
 ENDPOINT = "/mcp"
 NATIVE = "python"
 """What stands for the module in the qualified names of tools written in Python."""
 USAGE = "io.mcpkit/usage"
 """Where a result says what its call used; the core writes the same for guests."""
 ERAS: tuple[Era, ...] = ("legacy", "modern")
-
-Answer = tuple[int, int, bytes | None, tuple[str, bytes | None] | None, bytes | None, bytes | None]
-"""For the core: kind, HTTP status, payload, revision and id of a session to open, raw id to cancel, headers."""
 
 
 class Application:
@@ -119,6 +114,7 @@ class Application:
             self.registry.updated.append(self._resource_updated)
         if self.tasks is not None:
             self.tasks.changed.append(self._task_changed)
+            self.runner.session_ended = self.tasks.forget_session
 
     def _own_tasks(self) -> Tasks | None:
         """Tasks where the configuration wants them and a tool may run as one."""

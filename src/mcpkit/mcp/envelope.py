@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from mcpkit.mcp.errors import McpError
+from mcpkit.mcp.link import dump
 
 
 def response(request_id: bytes, result: bytes) -> bytes:
@@ -16,10 +17,15 @@ def response(request_id: bytes, result: bytes) -> bytes:
 
 def error(request_id: bytes | None, error: McpError) -> bytes:
     """The error answer to `request_id`; None where the id could not be read."""
+    return b'{"jsonrpc":"2.0","id":' + (request_id or b"null") + b',"error":' + error_object(error) + b"}"
+
+
+def error_object(error: McpError) -> bytes:
+    """The ``error`` member alone."""
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.data is not None:
         body["data"] = error.data
-    return b'{"jsonrpc":"2.0","id":' + (request_id or b"null") + b',"error":' + orjson.dumps(body) + b"}"
+    return dump(body)
 
 
 def notification(method: str, params: bytes) -> bytes:

@@ -57,6 +57,8 @@ class Runner:
         """Where handlers run; None while the server has nothing that waits."""
         self.start_loop: Callable[[], object] | None = None
         """Sets `loop`, where a transport has none until one is needed."""
+        self.session_ended: Callable[[str], object] | None = None
+        """Told the id of a session over HTTP that is over, on the loop."""
         self._sessions: dict[object, Session] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
 
@@ -78,18 +80,27 @@ class Runner:
             case "end":
                 session = self._sessions.pop(_home(exchange), None)
                 if session is not None:
-                    self._on_loop(session.close)
+                    self._on_loop(self._end, session)
                 return ACCEPTED, 200, None, None, None, None
             case "batch":
                 return self._later(exchange, self._batch)
         return ACCEPTED, 202, None, None, None, None
 
     def forget(self, alive: Callable[[str], bool]) -> None:
-        """Drop the sessions over HTTP that the core no longer knows."""
+        """Drop the sessions over HTTP that the core no longer knows, once nothing runs or streams for them.
+
+        On the loop, from time to time.
+        """
+        busy = {home for home, _ in self._running}
         for home, session in list(self._sessions.items()):
-            if isinstance(home, str) and not alive(home):
+            if isinstance(home, str) and home not in busy and session.stream is None and not alive(home):
                 del self._sessions[home]
-                session.close()
+                self._end(session)
+
+    def _end(self, session: Session) -> None:
+        session.close()
+        if session.id is not None and self.session_ended is not None:
+            self.session_ended(session.id)
 
     def close(self) -> None:
         """Cancel what runs, end what streams."""
@@ -133,7 +144,7 @@ class Runner:
             session.outlet = _outlet(exchange.peer)
         while len(self._sessions) >= MAX_SESSIONS:
             oldest = next(iter(self._sessions))
-            self._on_loop(self._sessions.pop(oldest).close)
+            self._on_loop(self._end, self._sessions.pop(oldest))
         self._sessions[home] = session
         return opening.revision, name.encode() if name else None
 
@@ -152,7 +163,7 @@ class Runner:
         if self._session(exchange).listen(exchange, last[0].decode("latin-1") if last else None):
             return None
         error = McpError(INVALID_REQUEST, "this session has a stream open already")
-        return ERROR, 409, _error_object(error), None, None, None
+        return ERROR, 409, envelope.error_object(error), None, None, None
 
     def _cancel(self, home: object, request_id: bytes) -> None:
         """On the loop, where the call may just be about to be started."""
@@ -169,7 +180,7 @@ class Runner:
         if self.loop is None:
             failure = internal_error()
             log.error("%s needs an event loop, and this server runs without one", exchange.method)
-            return ERROR, failure.status(exchange.era), _error_object(failure), None, None, None
+            return ERROR, failure.status(exchange.era), envelope.error_object(failure), None, None, None
         self._on_loop(self._start, exchange, run)
         return None
 
@@ -196,7 +207,7 @@ class Runner:
             answer = await (self._modern(exchange) if exchange.era == "modern" else self._legacy(exchange))
         except asyncio.CancelledError:
             if exchange.transport == "http":
-                exchange.reply((ERROR, 200, _error_object(CANCELLED), None, None, None))
+                exchange.reply((ERROR, 200, envelope.error_object(CANCELLED), None, None, None))
             else:
                 exchange.end()
             return
@@ -206,7 +217,7 @@ class Runner:
         except Exception:
             log.exception("no answer to %s", exchange.method)
             failure = internal_error()
-            answer = ERROR, failure.status(exchange.era), _error_object(failure), None, None, None
+            answer = ERROR, failure.status(exchange.era), envelope.error_object(failure), None, None, None
         if answer is not None:
             exchange.reply(answer)
 
@@ -236,7 +247,7 @@ class Runner:
                 members = self.dispatcher.info.complete(link.input_required(needed))
                 payload = dump({**members, "resultType": "input_required"})
         except McpError as error:
-            return ERROR, error.status("modern"), _error_object(error), None, None, None
+            return ERROR, error.status("modern"), envelope.error_object(error), None, None, None
         return RESULT, 200, payload, None, None, None
 
     async def _legacy(self, exchange: Exchange) -> Answer | None:
@@ -258,7 +269,7 @@ class Runner:
         try:
             answer = RESULT, 200, await self._served(exchange.method, params, link), None, None, None
         except McpError as error:
-            answer = ERROR, error.status("legacy"), _error_object(error), None, None, None
+            answer = ERROR, error.status("legacy"), envelope.error_object(error), None, None, None
         if not stream.begun:
             return answer
         payload = answer[2]
@@ -377,18 +388,11 @@ def _params(exchange: Exchange) -> dict[str, Any]:
 
 def _answer(reply: Reply, opened: tuple[str, bytes | None] | None) -> Answer:
     if reply.error is not None:
-        return ERROR, reply.http_status, _error_object(reply.error), None, None, None
+        return ERROR, reply.http_status, envelope.error_object(reply.error), None, None, None
     if reply.result is not None:
         return RESULT, reply.http_status, reply.result, opened, None, None
     return ACCEPTED, reply.http_status, None, None, reply.cancel_request_id, None
 
 
 def _denied(denied: Denied) -> Answer:
-    return ERROR, 200, _error_object(McpError(INVALID_REQUEST, denied.message)), None, None, None
-
-
-def _error_object(error: McpError) -> bytes:
-    body: dict[str, object] = {"code": error.code, "message": error.message}
-    if error.data is not None:
-        body["data"] = error.data
-    return dump(body)
+    return ERROR, 200, envelope.error_object(McpError(INVALID_REQUEST, denied.message)), None, None, None

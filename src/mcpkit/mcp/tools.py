@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
+from mcpkit.mcp import tasks
 from mcpkit.mcp.method import Method
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.server import ServerInfo
@@ -59,10 +60,13 @@ def describe(tool: ToolSpec, era: Era) -> dict[str, Any]:
         out["outputSchema"] = output
     if tool.annotations:
         out["annotations"] = tool.annotations
-    for member, name in (("icons", "icons"), ("meta", "_meta"), ("execution", "execution")):
+    for member, name in (("icons", "icons"), ("meta", "_meta")):
         value = getattr(tool, member, None)
-        if value and (member != "execution" or era == "legacy"):
+        if value:
             out[name] = value
+    how = tasks.execution(getattr(tool, "task_support", "forbidden")) if era == "legacy" else None
+    if how:
+        out["execution"] = how
     return out
 
 

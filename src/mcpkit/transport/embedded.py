@@ -103,7 +103,7 @@ class AsgiApp:
         self._endpoint = McpEndpoint(server, max_body=settings.max_body_size, max_outgoing=settings.max_outgoing)
         self._sockets = WebSocketEndpoint(server, Identity(app), max_outgoing=settings.max_outgoing)
         self._server, self._loop = server, loop
-        self._sweeper = loop.create_task(_sweep(server))
+        self._sweeper = loop.create_task(_sweep(app, server))
         return server
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -125,7 +125,8 @@ async def _document(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _sweep(server: Server) -> None:
+async def _sweep(app: Application, server: Server) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         server.sweep()
+        app.runner.forget(server.has_session)

@@ -165,6 +165,7 @@ class _Http:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(renewal.wait(), SWEEP_SECONDS)
             server.sweep()
+            self._app.runner.forget(server.has_session)
             if self._tls is not None and (self._tls.changed() or renewal.is_set()):
                 await self._renew()
             renewal.clear()
