@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from mcpkit.config.schema import Config, WarningEnforcement
+from mcpkit.config.metering import WarningEnforcement
+from mcpkit.config.schema import Config
 
 DEFAULT_UNITS = 1_000_000_000
 DEFAULT_MEMORY = 512 << 20
@@ -27,9 +28,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one linear memory."""
     timeout_ns: int = DEFAULT_TIMEOUT_NS
     """Wall clock, waiting included."""
+    warn_memory: int = 0
+    """Bytes at which a warning is due; 0: none."""
     max_tables: int = 0
+    """Of one instance; 0: the engine's own."""
     max_instances: int = 0
-    """Of one call; 0: the engine's own."""
+    """Live instances of one tool; 0: no own limit."""
+    cpu: int = 0
+    """Thousandths of one processor that one tool may use, averaged over a second; 0: no limit."""
+    max_result: int = 0
+    """Bytes of a result; 0: the engine's own."""
+    max_output: int = 0
+    """Bytes of diagnostics that are kept of a call; 0: the engine's own."""
+    sample_units: int = 100_000
+    sample_ns: int = 100_000_000
+    """A rate sample spans this many units or this much time, whichever comes first."""
+    sample_adaptive: bool = True
     inline: Literal["auto", "never"] = "auto"
 
     def override(
@@ -52,7 +66,13 @@ def effective_limits(config: Config) -> Limits:
     """What a configuration amounts to: of several keys for one limit the smallest wins; without any, the default."""
     wasm, limits = config.runtime.wasm, config.runtime.limits
     metering = wasm.metering if wasm.metering.enabled else type(wasm.metering)()
-    units = _smallest(DEFAULT_UNITS, metering.max_compute_units, metering.limits.hard_limit, wasm.fuel)
+    units = _smallest(
+        DEFAULT_UNITS,
+        metering.max_compute_units,
+        metering.limits.hard_limit,
+        metering.quotas.per_request,
+        wasm.fuel,
+    )
     pages = wasm.memory_pages * PAGE if wasm.memory_pages is not None else None
     warn = metering.limits.soft_limit or 0
     match metering.enforcement:
@@ -72,8 +92,15 @@ def effective_limits(config: Config) -> Limits:
         warn_units=warn,
         max_memory=_smallest(DEFAULT_MEMORY, metering.memory_limits.max_memory, limits.memory, pages),
         timeout_ns=_smallest(DEFAULT_TIMEOUT_NS, limits.execution_time),
+        warn_memory=metering.memory_limits.soft_limit or 0,
         max_tables=metering.memory_limits.max_tables or 0,
         max_instances=metering.memory_limits.max_instances or 0,
+        cpu=limits.cpu or 0,
+        max_result=limits.max_result_size or 0,
+        max_output=limits.max_output_size or 0,
+        sample_units=metering.sampling.unit_threshold,
+        sample_ns=metering.sampling.time_threshold_ms * 1_000_000,
+        sample_adaptive=metering.sampling.adaptive,
         inline=config.runtime.inline,
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from mcpkit.config.convert import Check, Fraction, Range
+from mcpkit.config import units
+from mcpkit.config.convert import Check, Quantity, Range
+from mcpkit.config.metering import Metering
 from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text
 from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
@@ -13,8 +15,9 @@ from mcpkit.config.transport import Transport
 
 Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
 
+Millicores = Annotated[int, Quantity(units.millicores, allow_number=True)]
+
 LogLevel = Literal["trace", "debug", "info", "warning", "warn", "error"]
-DisplayFormat = Literal["minimal", "detailed", "json", "progress", "progress_bar"]
 
 LATER = "not supported yet in this version; remove the key"
 
@@ -63,46 +66,6 @@ class Module(Section, frozen=True, kw_only=True):
         return self.name or self.path.stem
 
 
-class MemoryLimits(Section, frozen=True, kw_only=True):
-    """What one call may hold."""
-
-    NOT_YET = _later("soft_limit")
-
-    max_memory: Size | None = None
-    max_tables: Count | None = None
-    max_instances: Count | None = None
-
-
-class UnitLimits(Section, frozen=True, kw_only=True):
-    """Compute units at which a call is warned about, and at which it is stopped."""
-
-    soft_limit: ComputeUnits | None = None
-    hard_limit: ComputeUnits | None = None
-
-
-class WarningThreshold(Section, frozen=True, kw_only=True):
-    threshold: Annotated[float, Fraction()] = 0.8
-
-
-class WarningEnforcement(Section, frozen=True, kw_only=True):
-    """Warn when a call passes a share of its limit, and let it go on."""
-
-    warning: WarningThreshold = WarningThreshold()
-
-
-class Metering(Section, frozen=True, kw_only=True):
-    """Compute accounting. The limits here count while `enabled` is true."""
-
-    NOT_YET = _later("enable_monitoring", "sampling", "quotas")
-
-    enabled: bool = True
-    max_compute_units: ComputeUnits | None = None
-    display_format: DisplayFormat = "minimal"
-    memory_limits: MemoryLimits = MemoryLimits()
-    limits: UnitLimits = UnitLimits()
-    enforcement: Literal["strict", "tracking", "warning"] | WarningEnforcement = "strict"
-
-
 class Wasm(Section, frozen=True, kw_only=True):
     """The modules and how they run."""
 
@@ -121,10 +84,18 @@ class Wasm(Section, frozen=True, kw_only=True):
 class RuntimeLimits(Section, frozen=True, kw_only=True):
     """Limits of one call, whatever engine runs it."""
 
-    NOT_YET = _later("cpu", "max_requests_per_minute", "max_concurrent_requests")
-
+    cpu: Millicores | None = None
+    """Share of one processor in thousandths that one tool may use, averaged over a second."""
     memory: Size | None = None
     execution_time: Duration | None = None
+    max_requests_per_minute: Count | None = None
+    """Tool calls that the server accepts in a calendar minute."""
+    max_concurrent_requests: Count | None = None
+    """Instances alive at once, of all tools."""
+    max_result_size: Size | None = None
+    """Of one result; 4 MiB by default."""
+    max_output_size: Size | None = None
+    """Of what one call may write to stderr and is kept; 64 KiB by default."""
 
 
 class Runtime(Section, frozen=True, kw_only=True):
