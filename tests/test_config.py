@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -289,7 +290,8 @@ def test_broken_texts_are_refused_with_their_place(text: str, name: str, place: 
 
 
 def test_deep_or_exploding_texts_are_refused_quickly() -> None:
-    assert "nested more than" in faults("[" * 100_000)[0]
+    # Releases of PyYAML from 6.0.3 on refuse it themselves.
+    assert re.search("nested more than|maximum nesting depth", faults("[" * 100_000)[0])
     assert "nested more than" in faults("[" * 100_000, "c.json")[0]
     layers = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     layers += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]

@@ -316,9 +316,9 @@ def test_cancel_waiting_calls() -> None:
     engine.close()
 
 
-def test_cancel_after_the_end_changes_nothing(hostile: Program) -> None:
+def test_cancel_after_the_end_changes_nothing(engine: Engine, hostile: Program) -> None:
     call = function(hostile, "small").start(b'{"x": 1}')
-    assert call.done
+    finished(engine, [call])
     call.cancel()
     assert call.result is not None
     assert call.result.status == "ok"

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mcpkit.config.convert import Fraction, Range
-from mcpkit.config.section import ComputeUnits, Count, Section, Size, Text
+from mcpkit.config.section import ComputeUnits, Count, Section, Size, Text, later
 
 DisplayFormat = Literal["minimal", "detailed", "json", "progress", "progress_bar"]
 
 
 class MemoryLimits(Section, frozen=True, kw_only=True):
     """What one call may hold, and how many instances a tool may have."""
+
+    NOT_YET = later("soft_limit")
 
     max_memory: Size | None = None
     soft_limit: Size | None = None
@@ -66,6 +68,8 @@ class NamedAllowance(Allowance, frozen=True, kw_only=True):
 class Quotas(Allowance, frozen=True, kw_only=True):
     """What may be used in a time: by the server as a whole, and by each tool and each caller."""
 
+    NOT_YET = later("per_minute", "per_hour", "per_day", "per_tool", "per_caller", "tools", "callers", "store")
+
     per_request: ComputeUnits | None = None
     per_tool: Allowance | None = None
     """Of each tool that no entry of `tools` means."""
@@ -79,6 +83,8 @@ class Quotas(Allowance, frozen=True, kw_only=True):
 
 class Metering(Section, frozen=True, kw_only=True):
     """Compute accounting. What is set here counts while `enabled` is true."""
+
+    NOT_YET = later("enable_monitoring", "sampling")
 
     enabled: bool = True
     max_compute_units: ComputeUnits | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from mcpkit.config import units
 from mcpkit.config.convert import Check, Quantity, Range
 from mcpkit.config.metering import Metering
-from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text
+from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text, later
 from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
 from mcpkit.config.transport import Transport
@@ -18,12 +18,6 @@ Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1.")
 Millicores = Annotated[int, Quantity(units.millicores, allow_number=True)]
 
 LogLevel = Literal["trace", "debug", "info", "warning", "warn", "error"]
-
-LATER = "not supported yet in this version; remove the key"
-
-
-def _later(*keys: str) -> dict[str, str]:
-    return dict.fromkeys(keys, LATER)
 
 
 class Metadata(Section, frozen=True, kw_only=True):
@@ -41,7 +35,7 @@ class Metadata(Section, frozen=True, kw_only=True):
 class Server(Section, frozen=True, kw_only=True):
     """Who the server says it is, and where it listens."""
 
-    NOT_YET = _later("max_connections", "request_timeout", "debug", "workers")
+    NOT_YET = later("max_connections", "request_timeout", "debug", "workers")
 
     name: Text = "mcpkit"
     version: Text | None = None
@@ -69,7 +63,7 @@ class Module(Section, frozen=True, kw_only=True):
 class Wasm(Section, frozen=True, kw_only=True):
     """The modules and how they run."""
 
-    NOT_YET = _later("env_vars", "enable_all", "epoch_interruption", "debug_info")
+    NOT_YET = later("env_vars", "enable_all", "epoch_interruption", "debug_info")
 
     module_path: Path | None = None
     modules: tuple[Module, ...] = ()
@@ -83,6 +77,8 @@ class Wasm(Section, frozen=True, kw_only=True):
 
 class RuntimeLimits(Section, frozen=True, kw_only=True):
     """Limits of one call, whatever engine runs it."""
+
+    NOT_YET = later("cpu", "max_requests_per_minute", "max_concurrent_requests", "max_result_size", "max_output_size")
 
     cpu: Millicores | None = None
     """Share of one processor in thousandths that one tool may use, averaged over a second."""
@@ -111,7 +107,7 @@ class Runtime(Section, frozen=True, kw_only=True):
 class ToolConfig(Section, frozen=True, kw_only=True):
     """What a tool is called and how it is described, for modules that do not say it themselves."""
 
-    NOT_YET = _later("handler")
+    NOT_YET = later("handler")
 
     name: Text
     title: str | None = None
@@ -127,7 +123,7 @@ class Mcp(Section, frozen=True, kw_only=True):
     """The protocol's side: tools."""
 
     NOT_YET: ClassVar[dict[str, str]] = {
-        **_later("prompts", "resources", "server_info"),
+        **later("prompts", "resources", "server_info"),
         "protocol_version": "not a setting here: every revision is served at once; remove the key",
         "capabilities": "not a setting here: capabilities follow from what is served; remove the key",
     }
@@ -138,7 +134,7 @@ class Mcp(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     """A whole configuration."""
 
-    NOT_YET = _later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "cluster")
+    NOT_YET = later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "cluster")
 
     version: Version = "1.0"
     metadata: Metadata = Metadata()

@@ -18,6 +18,13 @@ Port = Annotated[int, Range(1, 65535)]
 Count = Annotated[int, Range(1, 1_000_000)]
 Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
 
+LATER = "not supported yet in this version; remove the key"
+
+
+def later(*keys: str) -> dict[str, str]:
+    """Keys of the documented schema that this version does not act on."""
+    return dict.fromkeys(keys, LATER)
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping of the file."""
