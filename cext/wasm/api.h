@@ -352,6 +352,7 @@ typedef void (*mck_finalizer)(void *data);
     X(void, config_wasm_component_model_async_set, (wasm_config_t *, bool))                                            \
     X(void, config_wasm_component_model_map_set, (wasm_config_t *, bool))                                              \
     X(void, config_concurrency_support_set, (wasm_config_t *, bool))                                                   \
+    X(wasmtime_error_t *, config_target_set, (wasm_config_t *, const char *))                                          \
     X(void, config_parallel_compilation_set, (wasm_config_t *, bool))                                                  \
     X(wasmtime_pooling_allocation_config_t *, pooling_allocation_config_new, (void))                                   \
     X(void, pooling_allocation_config_delete, (wasmtime_pooling_allocation_config_t *))                                \

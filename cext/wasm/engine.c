@@ -132,9 +132,18 @@ static void set_pool(const mck_wasmtime_api *api, wasm_config_t *config, pool_si
     api->pooling_allocation_config_delete(pool);
 }
 
-static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, pool_size size, uint64_t max_memory, bool parallel)
+static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, pool_size size, uint64_t max_memory,
+                                const mck_wasm_engine_config *wanted, mck_wasm_error *error)
 {
     wasm_config_t *config = api->wasm_config_new();
+    if (wanted->pulley) {
+        wasmtime_error_t *failed = api->config_target_set(config, "pulley64");
+        if (failed != NULL) {
+            mck_error_take(api, error, "wasmtime refuses the Pulley interpreter", failed);
+            api->wasm_config_delete(config);
+            return NULL;
+        }
+    }
     api->config_consume_fuel_set(config, true);
     api->config_epoch_interruption_set(config, true);
     /* Off: a guest exporting a stream or a future would abort the process when its value is converted. */
@@ -144,9 +153,12 @@ static wasm_engine_t *make_wasm(const mck_wasmtime_api *api, pool_size size, uin
     api->config_wasm_threads_set(config, false);
     /* Off: 64-bit memories do not fit the pool's reservation, and their bounds checks cost every guest that has them. */
     api->config_wasm_memory64_set(config, false);
-    api->config_parallel_compilation_set(config, parallel);
+    api->config_parallel_compilation_set(config, wanted->parallel_compilation);
     set_pool(api, config, size, max_memory);
-    return api->wasm_engine_new_with_config(config);
+    wasm_engine_t *made = api->wasm_engine_new_with_config(config);
+    if (made == NULL)
+        mck_error_set(error, "wasmtime refuses the engine's configuration");
+    return made;
 }
 
 static bool open_notification(mck_wasm_engine *engine)
@@ -247,9 +259,8 @@ mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wa
         free_engine(engine);
         return MCK_WASM_E_CONFIG;
     }
-    engine->wasm = make_wasm(&engine->api, size, engine->max_memory, config->parallel_compilation);
+    engine->wasm = make_wasm(&engine->api, size, engine->max_memory, config, error);
     if (engine->wasm == NULL) {
-        mck_error_set(error, "wasmtime refuses the engine's configuration");
         free_engine(engine);
         return MCK_WASM_E_CONFIG;
     }

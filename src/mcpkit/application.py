@@ -66,6 +66,7 @@ class Application:
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
             cache_dir=cache_dir or wasm.cache_dir,
+            pulley=wasm.compiler == "pulley",
             # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
             max_memory=max(self.limits.max_memory, DEFAULT_MEMORY),
         )

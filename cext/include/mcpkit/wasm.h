@@ -55,6 +55,7 @@ typedef struct {
     uint64_t slice_units;     /* fuel per slice; 0 = 100 000 */
     uint32_t slice_ticks;     /* epoch ticks (1 ms) per slice; 0 = 1 */
     bool parallel_compilation;
+    bool pulley; /* bytecode for wasmtime's Pulley interpreter instead of machine code: slower, the same units */
 } mck_wasm_engine_config;
 
 mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wasm_engine **out, mck_wasm_error *error);

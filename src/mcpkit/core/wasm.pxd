@@ -67,6 +67,7 @@ cdef extern from "mcpkit/wasm.h" nogil:
         uint64_t slice_units
         uint32_t slice_ticks
         c_bool parallel_compilation
+        c_bool pulley
 
     mck_wasm_status mck_wasm_engine_new(const mck_wasm_engine_config *config, mck_wasm_engine **out, mck_wasm_error *error)
     void mck_wasm_engine_delete(mck_wasm_engine *engine)

@@ -36,6 +36,7 @@ class Engine:
         slice_units: int = 0,
         slice_ticks: int = 0,
         parallel_compilation: bool = True,
+        pulley: bool = False,
     ) -> Engine: ...
     def close(self) -> None: ...
     @property

@@ -98,7 +98,8 @@ cdef class Engine:
     """One wasmtime engine with its pool of instances and its native threads. Numbers that are 0 mean the engine's defaults."""
 
     def __cinit__(self, library_path, *, uint32_t max_instances=0, uint32_t max_queued=0, uint64_t max_memory=0,
-                  uint32_t threads=0, uint64_t slice_units=0, uint32_t slice_ticks=0, bint parallel_compilation=True):
+                  uint32_t threads=0, uint64_t slice_units=0, uint32_t slice_ticks=0, bint parallel_compilation=True,
+                  bint pulley=False):
         cdef mck_wasm_engine_config config
         cdef mck_wasm_error error
         memset(&config, 0, sizeof(config))
@@ -111,6 +112,7 @@ cdef class Engine:
         config.slice_units = slice_units
         config.slice_ticks = slice_ticks
         config.parallel_compilation = parallel_compilation
+        config.pulley = pulley
         check(mck_wasm_engine_new(&config, &self.ptr, &error), &error)
         self.started = set()  # calls of Tool.start in flight: the core only has pointers to them
 

@@ -47,8 +47,10 @@ class Runtime:
         slice_units: int = 0,
         slice_ticks: int = 0,
         parallel_compilation: bool = True,
+        pulley: bool = False,
     ) -> None:
         """Start an engine. 0 leaves a number at the engine's own default (mcpkit/wasm.h gives them and their units).
+        `pulley` interprets instead of running machine code.
 
         Raises LibraryError where wasmtime is missing or of another version, WasmError where the engine refuses.
         """
@@ -62,6 +64,7 @@ class Runtime:
             slice_units=slice_units,
             slice_ticks=slice_ticks,
             parallel_compilation=parallel_compilation,
+            pulley=pulley,
         )
         self.cache: CodeCache | None = None
         if cache:
