@@ -1,6 +1,8 @@
 """Engines: the same guests, results, compute units and limits on machine code and on the Pulley interpreter."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +114,22 @@ def test_configuration_chooses(cranelift: Runtime, pulley: Runtime) -> None:
         config = loads(f"runtime: {{wasm: {{compiler: {name}, cache: false}}}}")
         with Application(config) as application:
             assert application.runtime.engine.fingerprint() == expected.engine.fingerprint()
+
+
+def test_command_line_chooses(tmp_path: Path) -> None:
+    """A01: `--compiler` decides for one run, and both kinds of code lie beside each other in the cache."""
+    folder = tmp_path / "code"
+    for kept, compiler in enumerate(("cranelift", "pulley"), start=1):
+        command = [sys.executable, "-m", "mcpkit", "call", "--compiler", compiler, "--cache-dir", str(folder)]
+        command += [str(guests.build("calculator")), "add", '{"a": 2, "b": 40}']
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (ran.returncode, ran.stdout.strip()) == (0, "42"), ran.stderr
+        assert len([file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 1000]) == kept
+
+
+def test_doctor_names_the_compilers() -> None:
+    """A01"""
+    ran = subprocess.run(
+        [sys.executable, "-m", "mcpkit", "doctor", "--json"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert json.loads(ran.stdout)["compilers"] == ["cranelift", "pulley"]

@@ -40,10 +40,7 @@ def opened(
     an engine without the room would not even compile it.
     """
     try:
-        pulley = config is not None and config.runtime.wasm.compiler == "pulley"
-        with Runtime(
-            **options.cache(args, config), pulley=pulley, max_memory=max(max_memory, DEFAULT_MEMORY)
-        ) as runtime:
+        with Runtime(**options.cache(args, config), max_memory=max(max_memory, DEFAULT_MEMORY)) as runtime:
             with note_if_slow(f"compiling {', '.join(module.path.name for module in modules)} …"):
                 catalogue = Catalogue.open(runtime, modules, tools)
             yield catalogue

@@ -57,10 +57,14 @@ def with_files(config: Config | None, names: Sequence[str]) -> Config:
 
 
 def cache(args: argparse.Namespace, config: Config | None) -> dict[str, Any]:
-    """Arguments for `mcpkit.wasm.Runtime` about its cache."""
+    """Arguments for `mcpkit.wasm.Runtime` about its compiler and its cache."""
     wasm = config.runtime.wasm if config is not None else None
     folder = Path(args.cache_dir) if args.cache_dir is not None else wasm.cache_dir if wasm is not None else None
-    return {"cache_dir": folder, "cache": not args.no_cache and (wasm is None or wasm.cache)}
+    return {
+        "cache_dir": folder,
+        "cache": not args.no_cache and (wasm is None or wasm.cache),
+        "pulley": (args.compiler or (wasm.compiler if wasm is not None else None)) == "pulley",
+    }
 
 
 def address(text: str) -> tuple[str, int]:

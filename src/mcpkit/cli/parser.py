@@ -88,6 +88,11 @@ def _cache_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("compiled code")
     group.add_argument("--cache-dir", metavar="DIR", help="where it is kept (default: the user's cache folder)")
     group.add_argument("--no-cache", action="store_true", help="compile every time and keep nothing")
+    group.add_argument(
+        "--compiler",
+        choices=("cranelift", "pulley"),
+        help="machine code, or an interpreter with the same units and limits (default: cranelift)",
+    )
 
 
 def _server(commands: Commands[argparse.ArgumentParser]) -> None:

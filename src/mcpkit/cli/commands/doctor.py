@@ -39,6 +39,7 @@ def examine() -> tuple[dict[str, Any], list[str]]:
         ("features", _features),
         ("kernels", _kernels),
         ("wasmtime", _wasmtime),
+        ("compilers", _compilers),
         ("cache", _cache),
     ):
         try:
@@ -66,6 +67,15 @@ def _wasmtime() -> dict[str, str]:
 
     library = find_library()
     return {"version": str(library.version), "path": str(library.path)}
+
+
+def _compilers() -> list[str]:
+    """Those with which wasmtime really makes an engine here."""
+    from mcpkit.wasm.runtime import Runtime
+
+    for pulley in (False, True):
+        Runtime(cache=False, max_instances=1, pulley=pulley).close()
+    return ["cranelift", "pulley"]
 
 
 def _cache() -> dict[str, Any]:

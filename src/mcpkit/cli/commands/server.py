@@ -53,6 +53,7 @@ def merged(args: argparse.Namespace) -> Config:
     )
     wasm = replace(
         wasm,
+        compiler=args.compiler or wasm.compiler,
         cache=wasm.cache and not args.no_cache,
         cache_dir=Path(args.cache_dir) if args.cache_dir is not None else wasm.cache_dir,
     )
