@@ -68,7 +68,7 @@ class Wasm(Section, frozen=True, kw_only=True):
     module_path: Path | None = None
     modules: tuple[Module, ...] = ()
     compiler: Literal["cranelift", "pulley"] = "cranelift"
-    """Machine code, or bytecode for an interpreter: slower, no executable memory; the same limits and units."""
+    """Machine code, or bytecode for an interpreter: slower, with the same limits and units."""
     cache: bool = True
     cache_dir: Path | None = None
     fuel: ComputeUnits | None = None
