@@ -23,10 +23,10 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
 class PathRule(msgspec.Struct, frozen=True, kw_only=True):
     """Allows or denies paths of the host that a pattern means.
 
-    The pattern is absolute; ``*`` and ``?`` stand for characters of one name, ``**`` for any number of whole names. Of the
-    rules that mean a path and an access, in this order: one that allows and has no wildcard, any that denies, any that
-    allows. Where none means it, it is denied. What is below a denied folder is denied too, unless a rule of the first kind
-    names it.
+    The pattern is absolute; ``*`` and ``?`` stand for characters of one name, ``**`` for any number of whole names.
+    Of the rules that mean a path and an access, in this order: one that allows and has no wildcard, any that denies,
+    any that allows. Where none means it, it is denied. What is below a denied folder is denied too, unless a rule of
+    the first kind names it.
     """
 
     pattern: str
