@@ -1,7 +1,7 @@
 """Build the example tools into examples/build/. What has not changed is not built again.
 
 python examples/build.py            # the tools that examples/config.yaml serves
-python examples/build.py --all      # and the one in Python
+python examples/build.py --all      # and the others
 python examples/build.py primes     # one by name
 """
 

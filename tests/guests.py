@@ -19,9 +19,20 @@ sys.path.append(str(ROOT / "examples"))  # the guests are made with the examples
 
 from toolchain import component, tools, wit  # noqa: E402
 from toolchain.store import build_once, content_key  # noqa: E402
-from toolchain.zig import COMMAND, FREESTANDING, BuildError, compile_c  # noqa: E402
+from toolchain.zig import COMMAND, FREESTANDING, NATIVE, BuildError, compile_c  # noqa: E402
 
-__all__ = ["COMMAND", "FREESTANDING", "BuildError", "build", "compile_c", "component", "source", "tools", "wit"]
+__all__ = [
+    "COMMAND",
+    "FREESTANDING",
+    "BuildError",
+    "build",
+    "compile_c",
+    "component",
+    "native_server",
+    "source",
+    "tools",
+    "wit",
+]
 
 INCLUDE = ROOT / "examples" / "include"
 
@@ -36,6 +47,15 @@ def build(name: str) -> Path:
     output = BUILD / f"{name}.wasm"
     key = content_key([Path(__file__), *sources, *sorted(INCLUDE.glob("*.h"))], ("ziglang", "wasmtime"))
     build_once(output, key, lambda path: _make(name, path))
+    return output
+
+
+def native_server(name: str) -> Path:
+    """A server written with the C guest SDK as a program of this machine."""
+    sources = [*tools.SDK, *sorted(tools.TOOLS[name].folder.glob("*.c"))]
+    output = BUILD / f"{name}-native"
+    key = content_key([*sources, *sorted(tools.SDK_INCLUDE.rglob("*.h"))], ("ziglang",))
+    build_once(output, key, lambda path: compile_c(sources, path, NATIVE, include=[tools.SDK_INCLUDE]))
     return output
 
 

@@ -85,7 +85,6 @@ void mck_buffer_i64(mck_buffer *b, int64_t n)
 
 void mck_buffer_json_string(mck_buffer *b, const void *text, size_t n)
 {
-    const mck_json_kernels *kernels = mck_json_pick(0);
     size_t quotes = 2, inside = n; /* most text has nothing to escape: try with its own length first */
 
     for (;;) {
@@ -95,7 +94,7 @@ void mck_buffer_json_string(mck_buffer *b, const void *text, size_t n)
             return;
         }
         size_t room = b->cap - b->len - quotes;
-        size_t needed = mck_json_escape(text, n, out + 1, room, kernels);
+        size_t needed = mck_json_escape(text, n, out + 1, room, NULL);
         if (needed <= room) {
             out[0] = '"';
             out[1 + needed] = '"';

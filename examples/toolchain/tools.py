@@ -16,6 +16,16 @@ from toolchain.zig import COMMAND, FREESTANDING, BuildError, compile_c
 EXAMPLES = Path(__file__).resolve().parents[1]
 BUILD = EXAMPLES / "build"
 
+CORE = EXAMPLES.parent / "cext"
+SDK_INCLUDE = CORE / "include"
+SDK = (
+    *sorted((CORE / "guest").glob("*.c")),
+    *(CORE / "rpc" / name for name in ("envelope.c", "methods.c", "lines.c")),
+    *(CORE / "json" / name for name in ("scan.c", "text.c", "kernels_portable.c")),
+    CORE / "buffer" / "buffer.c",
+)
+"""The C guest SDK: its own sources, and those of the host's core that it shares."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -25,6 +35,8 @@ class Tool:
     make: Callable[[Path, Path], None]
     packages: tuple[str, ...]
     default: bool = True
+    shared: tuple[Path, ...] = ()
+    """Sources from outside its folder."""
 
     @property
     def folder(self) -> Path:
@@ -37,6 +49,10 @@ class Tool:
 
 def make_command(folder: Path, output: Path) -> None:
     compile_c(sorted(folder.glob("*.c")), output, COMMAND)
+
+
+def make_server(folder: Path, output: Path) -> None:
+    compile_c([*SDK, *sorted(folder.glob("*.c"))], output, COMMAND, include=[SDK_INCLUDE])
 
 
 def make_component(folder: Path, output: Path) -> None:
@@ -69,6 +85,7 @@ TOOLS = {
     tool.name: tool
     for tool in (
         Tool("text-stats", make_command, ("ziglang",)),
+        Tool("c-server", make_server, ("ziglang",), default=False, shared=SDK),
         Tool("calculator", make_component, ("ziglang", "wasmtime")),
         Tool("primes", make_component, ("ziglang", "wasmtime")),
         Tool("py-tool", make_python, ("componentize-py",), default=False),
@@ -80,7 +97,8 @@ def build(name: str) -> Path:
     """Build one tool where needed; the file. Raises BuildError, ComponentError or WitError."""
     tool = TOOLS[name]
     sources = sorted(path for path in tool.folder.iterdir() if path.suffix in (".c", ".h", ".wit", ".py"))
-    key = content_key([*sources, *sorted((EXAMPLES / "include").glob("*.h"))], tool.packages)
+    headers = [*(EXAMPLES / "include").glob("*.h"), *((SDK_INCLUDE.rglob("*.h")) if tool.shared else ())]
+    key = content_key([*sources, *tool.shared, *sorted(headers)], tool.packages)
     build_once(tool.output, key, lambda output: tool.make(tool.folder, output))
     manifest = tool.folder / "manifest.json"
     if manifest.is_file():

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
 COMMAND = ["-target", "wasm32-wasi", "-Os", "-s"]
 """A WASI command with a C library."""
+NATIVE = ["-O2", "-D_POSIX_C_SOURCE=200809L", "-lm"]
+"""A program for this machine."""
 FREESTANDING = ["-target", "wasm32-freestanding", "-Os", "-s", "-nostdlib", "-ffreestanding", "-Wl,--no-entry",
                 "-Wl,-z,stack-size=16384"]  # fmt: skip
 """A core module that imports nothing, to be made a component."""
