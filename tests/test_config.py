@@ -224,7 +224,6 @@ nonsense: 1
     [
         "policy: {version: '1.0'}",
         "distribution: {registry: example.org/x}",
-        "runtime: {limits: {cpu: 100m}}",
         "runtime: {limits: {max_requests_per_minute: 10}}",
         "runtime: {type: wasmedge}",
         "runtime: {wasm: {metering: {quotas: {per_hour: 1}}}}",

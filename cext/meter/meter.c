@@ -13,8 +13,19 @@ static double per_second(uint64_t units, uint64_t ns)
     return (double)units * 1e9 / (double)ns;
 }
 
+/* Samples that come faster than they are wanted span twice as much from now on; slow ones half, but never less than asked. */
+static void adapt(mck_meter *m, uint64_t elapsed)
+{
+    if (elapsed < m->limits.sample_ns / 2 && m->span_units <= UINT64_MAX / 2)
+        m->span_units *= 2;
+    else if (elapsed >= m->limits.sample_ns && m->span_units / 2 >= m->limits.sample_units)
+        m->span_units /= 2;
+}
+
 static void take_sample(mck_meter *m)
 {
+    if (m->limits.adaptive)
+        adapt(m, m->now_ns - m->mark_ns);
     m->rate = per_second(m->units - m->mark_units, m->now_ns - m->mark_ns);
     if (m->rate > m->peak)
         m->peak = m->rate;
@@ -40,6 +51,7 @@ void mck_meter_start(mck_meter *m, const mck_meter_limits *limits, uint64_t now_
         m->limits.sample_units = DEFAULT_SAMPLE_UNITS;
     if (m->limits.sample_ns == 0)
         m->limits.sample_ns = DEFAULT_SAMPLE_NS;
+    m->span_units = m->limits.sample_units;
     /* A limit that does not stop is a limit that warns. */
     if (m->limits.warn_units == 0 && m->limits.enforcement == MCK_METER_WARNING)
         m->limits.warn_units = m->limits.max_units;
@@ -51,7 +63,7 @@ unsigned mck_meter_observe(mck_meter *m, uint64_t units, uint64_t now_ns)
     unsigned events = MCK_METER_E_NONE;
     advance(m, units, now_ns);
     uint64_t elapsed = m->now_ns - m->mark_ns;
-    bool enough = m->units - m->mark_units >= m->limits.sample_units || elapsed >= m->limits.sample_ns;
+    bool enough = m->units - m->mark_units >= m->span_units || elapsed >= m->limits.sample_ns;
     if (enough && elapsed >= SHORTEST_SAMPLE_NS) {
         take_sample(m);
         events |= MCK_METER_E_SAMPLE;

@@ -23,6 +23,24 @@ static void milliseconds(mck_buffer *out, uint64_t ns)
     mck_buffer_text(out, digits);
 }
 
+/* The soft limits that were crossed. */
+static void warnings(mck_buffer *out, const mck_wasm_call *call, const mck_wasm_usage *usage)
+{
+    ADD(out, ",\"warnings\":[");
+    if (usage->warned_units) {
+        ADD(out, "{\"kind\":\"computeUnits\",\"softLimit\":");
+        mck_buffer_u64(out, mck_wasm_call_meter(call)->limits.warn_units);
+        ADD(out, "}");
+    }
+    if (usage->warned_memory) {
+        mck_buffer_text(out, usage->warned_units ? ",{\"kind\":\"memory\",\"softLimit\":"
+                                                 : "{\"kind\":\"memory\",\"softLimit\":");
+        mck_buffer_u64(out, mck_wasm_tool_limits(mck_wasm_call_tool(call))->warn_memory);
+        ADD(out, "}");
+    }
+    ADD(out, "]");
+}
+
 static void finish(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era, const char *server_info,
                    bool is_error)
 {
@@ -51,6 +69,8 @@ static void finish(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era
         ADD(out, ",\"memoryBytes\":");
         mck_buffer_u64(out, usage.memory_bytes);
     }
+    if (usage.warned_units || usage.warned_memory)
+        warnings(out, call, &usage);
     ADD(out, "}}}");
 }
 

@@ -70,6 +70,28 @@ static void limits_are_reported(void)
     CHECK(mck_meter_observe(&m, UINT64_MAX / 2, 1) == MCK_METER_E_NONE);
 }
 
+/* One sample a tenth of a millisecond is more than was wanted; then the guest becomes slow. */
+static void adaptive_samples_widen_and_narrow(void)
+{
+    mck_meter m;
+    mck_meter_limits limits = {.sample_units = 1000, .sample_ns = MS, .adaptive = true};
+    uint64_t units = 0, now = 0;
+    mck_meter_start(&m, &limits, 0);
+    for (int i = 0; i < 1000; i++)
+        (void)mck_meter_observe(&m, units += 1000, now += MS / 10);
+    CHECK(m.samples < 250);
+    CHECK(m.span_units >= 4000);
+    CHECK(m.peak == 1e7);
+    for (int i = 0; i < 20; i++)
+        (void)mck_meter_observe(&m, units += 1000, now += 10 * MS);
+    CHECK(m.span_units == 1000);
+    limits.adaptive = false;
+    mck_meter_start(&m, &limits, 0);
+    for (uint64_t i = 1; i <= 1000; i++)
+        (void)mck_meter_observe(&m, i * 1000, i * MS / 10);
+    CHECK(m.samples == 1000);
+}
+
 static void nothing_runs_backwards(void)
 {
     mck_meter m;
@@ -89,6 +111,7 @@ int main(void)
     samples_by_units_or_time();
     a_short_call_has_a_peak();
     limits_are_reported();
+    adaptive_samples_widen_and_narrow();
     nothing_runs_backwards();
     return failures != 0;
 }

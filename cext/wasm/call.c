@@ -110,13 +110,20 @@ static void ended_inline(mck_wasm_call *call, uint64_t units, uint64_t now)
     mck_meter_finish(&call->meter, units, now);
     mck_run_collect(call, now);
     mck_run_release(call);
-    mck_slot_give(engine);
+    mck_slot_give(engine, call->tool);
     call->inlined = true;
     call->ended = true;
     if (call->tool->limits.max_concurrent != 0)
         (void)atomic_fetch_sub_explicit(&call->tool->alive, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&engine->inlined, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&engine->done_count, 1, memory_order_relaxed);
+}
+
+static void note_memory(mck_wasm_call *call)
+{
+    uint64_t soft = call->tool->limits.warn_memory;
+    if (soft != 0 && call->memory_now >= soft)
+        call->warned_memory = true;
 }
 
 /* The first slice, here and now. True: the call has ended. */
@@ -134,6 +141,7 @@ static bool first_slice(mck_wasm_call *call)
         units = mck_run_units(call);
     }
     call->slice_count = 1;
+    note_memory(call);
     if (over)
         ended_inline(call, units, now);
     else
@@ -166,7 +174,7 @@ bool mck_wasm_call_start(mck_wasm_call *call)
     mck_ticker_wake(engine);
     bool slot = false;
     if (tool->may_inline && call->argument_len <= INLINE_ARGUMENT_BYTES && atomic_load(&engine->waiting) == 0)
-        slot = mck_slot_take(engine);
+        slot = mck_slot_take(engine, tool);
     if (slot && first_slice(call))
         return true;
 
@@ -176,7 +184,7 @@ bool mck_wasm_call_start(mck_wasm_call *call)
         (void)pthread_mutex_unlock(&engine->lock);
         if (slot) {
             mck_run_release(call);
-            mck_slot_give(engine);
+            mck_slot_give(engine, tool);
         }
         if (tool->limits.max_concurrent != 0)
             (void)atomic_fetch_sub_explicit(&tool->alive, 1, memory_order_relaxed);
@@ -321,6 +329,8 @@ void mck_wasm_call_usage(const mck_wasm_call *call, mck_wasm_usage *out)
     out->memory_bytes = call->memory_bytes;
     out->slices = call->slice_count;
     out->inlined = call->inlined;
+    out->warned_units = call->meter.warned;
+    out->warned_memory = call->warned_memory;
 }
 
 const char *mck_wasm_call_status_name(mck_wasm_call_status status)

@@ -9,6 +9,7 @@
  *   run.c        a call as the guest sees it: store, instance, slices, outcome; wasi.c: what a WASI guest is given
  *   outcome.c    wasmtime's errors turned into a status and a sentence
  *   scheduler.c  queues, instance slots, native threads; ticker.c: epoch, deadlines, stuck threads
+ *   share.c      a tool's share of a processor: calls that have used it up are parked
  *
  * Locking. `engine->lock` guards the queues, the threads and the publication of results. A call belongs to exactly one thread at
  * a time: the owner until it is handed over, then whichever native thread has taken it from the ready queue. The ticker may end
@@ -63,10 +64,12 @@ struct mck_wasm_engine {
     unsigned waiters; /* on `ended` */
     bool stopping;
     bool ticker_running;
-    mck_call_queue fifo;  /* waiting for an instance slot, in order */
-    mck_call_queue ready; /* hold a slot, waiting for a thread */
-    mck_call_queue done;  /* ended, waiting for the owner */
-    bool notified;        /* the descriptor is readable */
+    mck_call_queue fifo;           /* waiting for an instance slot, in order */
+    mck_call_queue ready;          /* hold a slot, waiting for a thread */
+    mck_call_queue parked;         /* hold a slot, waiting until their tool may use a processor again */
+    struct mck_wasm_tool *crowded; /* tools with calls that wait for an instance of their own */
+    mck_call_queue done;           /* ended, waiting for the owner */
+    bool notified;                 /* the descriptor is readable */
     int notify_read, notify_write;
     mck_worker *workers;
     uint32_t worker_count;  /* threads that exist */
@@ -82,7 +85,7 @@ struct mck_wasm_program {
     bool component;
     wasmtime_module_t *module;
     wasmtime_component_t *wasm_component;
-    uint64_t memory_minimum; /* modules: bytes of the largest memory at the start */
+    uint64_t memory_minimum; /* bytes of the largest memory at the start, where it is known */
 
     /* Filled by mck_program_link. */
     bool linked;
@@ -95,9 +98,15 @@ struct mck_wasm_program {
 
 struct mck_wasm_tool {
     mck_wasm_program *program;
-    atomic_uint references;      /* the owner and the calls */
-    atomic_uint alive;           /* calls that have started and not ended; counted only with a max_concurrent */
-    atomic_uint stuck;           /* threads abandoned in one of its calls */
+    atomic_uint references; /* the owner and the calls */
+    atomic_uint alive;      /* calls that have started and not ended; counted only with a max_concurrent */
+    atomic_uint stuck;      /* threads abandoned in one of its calls */
+    atomic_uint live;       /* its instances; counted only with a max_live */
+    atomic_uint waiting;    /* calls in `crowd` */
+    mck_call_queue crowd;   /* with the engine's lock: calls that wait for one of its instances */
+    struct mck_wasm_tool *next_crowded;
+    int64_t cpu_credit;          /* with the engine's lock: processor time it may use, ns; below 0 it has to wait */
+    uint64_t cpu_mark;           /* clock up to which the credit was reckoned */
     mck_wasm_tool_config limits; /* every 0 replaced by its default; no strings in it */
     mck_wasm_style style;
     mck_signature *signature;                     /* FUNCTION */
@@ -159,6 +168,8 @@ struct mck_wasm_call {
         wasmtime_component_func_t component;
     } function;
     wasmtime_component_val_t value; /* the result of a component's function */
+    uint64_t wake_ns;               /* parked: not before this clock */
+    uint64_t memory_now;            /* as of its last slice */
     bool converted;                 /* `values` hold arguments to be freed */
     bool overflow;                  /* stdout went over the limit */
     int run_exit;
@@ -168,7 +179,7 @@ struct mck_wasm_call {
     /* The owner's side: written by the one who claimed the call, before `ended`. */
     mck_wasm_call_status status;
     int exit_status;
-    bool inlined;
+    bool inlined, warned_memory;
     mck_meter meter;
     uint64_t ended_ns, memory_bytes;
     uint32_t slice_count;
@@ -236,10 +247,12 @@ void mck_outcome_stop(mck_wasm_call *call, mck_wasm_call_status status);
 void mck_outcome_text(char *out, size_t size, const char *text, size_t len);
 
 /* ---- scheduler.c ---- */
-bool mck_slot_take(mck_wasm_engine *engine);
-void mck_slot_give(mck_wasm_engine *engine); /* without the lock */
+bool mck_slot_take(mck_wasm_engine *engine, mck_wasm_tool *tool);
+void mck_slot_give(mck_wasm_engine *engine, mck_wasm_tool *tool); /* without the lock */
 /* The following with the lock held. */
-void mck_slot_give_locked(mck_wasm_engine *engine);
+void mck_slot_give_locked(mck_wasm_engine *engine, mck_wasm_tool *tool);
+void mck_slot_forgo(mck_wasm_engine *engine, mck_wasm_tool *tool);
+void mck_crowd_over(mck_wasm_engine *engine, mck_wasm_tool *tool); /* nobody waits for its instances any more */
 void mck_ready_push(mck_wasm_engine *engine, mck_wasm_call *call);
 void mck_fifo_push(mck_wasm_engine *engine, mck_wasm_call *call);
 void mck_publish(mck_wasm_engine *engine, mck_wasm_call *call);
@@ -249,6 +262,14 @@ void mck_worker_spawn(mck_wasm_engine *engine);
 mck_wasm_call *mck_retire(mck_wasm_call *call);
 void mck_queue_push(mck_call_queue *queue, mck_wasm_call *call);
 mck_wasm_call *mck_queue_pop(mck_call_queue *queue);
+
+/* ---- share.c; with the lock held ---- */
+/* A slice of the tool used this much processor time. */
+void mck_share_use(mck_wasm_tool *tool, uint64_t cpu_ns, uint64_t now);
+/* When the tool may go on: 0, or a clock. */
+uint64_t mck_share_wait(mck_wasm_tool *tool, uint64_t now);
+/* Calls whose time has come, or that were answered meanwhile, go on to the ready queue. */
+void mck_share_wake(mck_wasm_engine *engine, uint64_t now);
 
 /* ---- ticker.c ---- */
 bool mck_ticker_start(mck_wasm_engine *engine);

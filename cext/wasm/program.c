@@ -134,6 +134,12 @@ void mck_wasm_program_delete(mck_wasm_program *program)
     mck_engine_release(engine);
 }
 
+void mck_wasm_program_note_memory(mck_wasm_program *program, uint64_t bytes)
+{
+    if (program->component)
+        program->memory_minimum = bytes;
+}
+
 bool mck_wasm_program_is_component(const mck_wasm_program *program)
 {
     return program->component;

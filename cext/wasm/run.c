@@ -6,6 +6,8 @@
 /* Practically endless; wasmtime counts in signed 64 bits. */
 #define ENDLESS_UNITS (UINT64_MAX / 4)
 #define MEMORIES_PER_CALL 16
+/* A yield costs about 0.2 µs, which is then some percent of what the guest does. */
+#define SHORTEST_INTERVAL UINT64_C(10000)
 
 bool mck_run_convert(mck_wasm_call *call)
 {
@@ -30,6 +32,15 @@ bool mck_run_convert(mck_wasm_call *call)
     return false;
 }
 
+/* Units between two looks at the call: a slice, or less where samples are wanted more often. */
+static uint64_t interval(const mck_wasm_call *call)
+{
+    uint64_t slice = call->engine->slice_units, wanted = call->tool->limits.meter.sample_units;
+    if (wanted < SHORTEST_INTERVAL)
+        wanted = SHORTEST_INTERVAL;
+    return wanted < slice ? wanted : slice;
+}
+
 static bool begin(mck_wasm_call *call)
 {
     mck_wasm_engine *engine = call->engine;
@@ -45,7 +56,7 @@ static bool begin(mck_wasm_call *call)
     call->given_units = call->stops ? call->max_units : ENDLESS_UNITS;
     wasmtime_error_t *failed = api->context_set_fuel(call->context, call->given_units);
     if (failed == NULL)
-        failed = api->context_fuel_async_yield_interval(call->context, engine->slice_units);
+        failed = api->context_fuel_async_yield_interval(call->context, interval(call));
     api->context_epoch_deadline_async_yield_and_update(call->context, engine->slice_ticks);
     if (failed != NULL) {
         api->error_delete(failed);
@@ -109,7 +120,7 @@ static void finish_function(mck_wasm_call *call)
     }
 }
 
-bool mck_run_slice(mck_wasm_call *call)
+static bool run_slice(mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
     if (call->phase == MCK_RUN_NEW && !begin(call))
@@ -130,6 +141,14 @@ bool mck_run_slice(mck_wasm_call *call)
         if (!enter_function(call))
             return true;
     }
+}
+
+bool mck_run_slice(mck_wasm_call *call)
+{
+    bool over = run_slice(call);
+    if (call->tool->limits.warn_memory != 0)
+        call->memory_now = mck_run_memory(call);
+    return over;
 }
 
 uint64_t mck_run_units(const mck_wasm_call *call)

@@ -40,40 +40,96 @@ mck_wasm_call *mck_queue_pop(mck_call_queue *queue)
 
 /* ---- instance slots ---- */
 
-bool mck_slot_take(mck_wasm_engine *engine)
+/* A call needs one of its tool's instances, where those are limited, and then one of the engine's. */
+static bool count_up(atomic_uint *count, unsigned most)
 {
-    unsigned live = atomic_load(&engine->live);
+    unsigned now = atomic_load(count);
     do {
-        if (live >= engine->max_instances)
+        if (now >= most)
             return false;
-    } while (!atomic_compare_exchange_weak(&engine->live, &live, live + 1));
+    } while (!atomic_compare_exchange_weak(count, &now, now + 1));
     return true;
+}
+
+static bool tool_slot_take(mck_wasm_tool *tool)
+{
+    return tool->limits.max_live == 0 || count_up(&tool->live, tool->limits.max_live);
+}
+
+bool mck_slot_take(mck_wasm_engine *engine, mck_wasm_tool *tool)
+{
+    if (!tool_slot_take(tool))
+        return false;
+    if (count_up(&engine->live, engine->max_instances))
+        return true;
+    if (tool->limits.max_live != 0)
+        atomic_fetch_sub(&tool->live, 1);
+    return false;
 }
 
 /* Sequentially consistent on purpose: either the giver sees the waiting call or the waiting call sees the free slot. */
 static void dispatch(mck_wasm_engine *engine)
 {
-    while (engine->fifo.head != NULL && mck_slot_take(engine)) {
+    while (engine->fifo.head != NULL && count_up(&engine->live, engine->max_instances)) {
         mck_wasm_call *call = mck_queue_pop(&engine->fifo);
         atomic_fetch_sub(&engine->waiting, 1);
         mck_ready_push(engine, call);
     }
 }
 
-void mck_slot_give_locked(mck_wasm_engine *engine)
+/* Calls of one tool that waited for one another go on to wait for the engine, in their order. */
+static void dispatch_crowd(mck_wasm_engine *engine, mck_wasm_tool *tool)
+{
+    while (tool->crowd.head != NULL && tool_slot_take(tool)) {
+        mck_queue_push(&engine->fifo, mck_queue_pop(&tool->crowd));
+        atomic_fetch_sub(&tool->waiting, 1);
+    }
+    if (tool->crowd.head == NULL)
+        mck_crowd_over(engine, tool);
+}
+
+void mck_crowd_over(mck_wasm_engine *engine, mck_wasm_tool *tool)
+{
+    for (mck_wasm_tool **at = &engine->crowded; *at != NULL; at = &(*at)->next_crowded)
+        if (*at == tool) {
+            *at = tool->next_crowded;
+            tool->next_crowded = NULL;
+            return;
+        }
+}
+
+void mck_slot_give_locked(mck_wasm_engine *engine, mck_wasm_tool *tool)
 {
     atomic_fetch_sub(&engine->live, 1);
+    if (tool->limits.max_live != 0) {
+        atomic_fetch_sub(&tool->live, 1);
+        dispatch_crowd(engine, tool);
+    }
     dispatch(engine);
 }
 
-void mck_slot_give(mck_wasm_engine *engine)
+void mck_slot_give(mck_wasm_engine *engine, mck_wasm_tool *tool)
 {
     atomic_fetch_sub(&engine->live, 1);
+    if (tool->limits.max_live != 0)
+        atomic_fetch_sub(&tool->live, 1);
     if (atomic_load(&engine->waiting) == 0)
         return;
     (void)pthread_mutex_lock(&engine->lock);
+    if (atomic_load(&tool->waiting) != 0)
+        dispatch_crowd(engine, tool);
     dispatch(engine);
     (void)pthread_mutex_unlock(&engine->lock);
+}
+
+/* A call that will not come to an instance gives its place up. */
+void mck_slot_forgo(mck_wasm_engine *engine, mck_wasm_tool *tool)
+{
+    if (tool->limits.max_live == 0)
+        return;
+    atomic_fetch_sub(&tool->live, 1);
+    dispatch_crowd(engine, tool);
+    dispatch(engine);
 }
 
 static void note_deadline(mck_wasm_engine *engine, const mck_wasm_call *call)
@@ -94,9 +150,20 @@ void mck_ready_push(mck_wasm_engine *engine, mck_wasm_call *call)
 
 void mck_fifo_push(mck_wasm_engine *engine, mck_wasm_call *call)
 {
+    mck_wasm_tool *tool = call->tool;
     note_deadline(engine, call);
-    mck_queue_push(&engine->fifo, call);
     atomic_fetch_add(&engine->waiting, 1);
+    if (tool->limits.max_live != 0) {
+        if (tool->crowd.head == NULL) {
+            tool->next_crowded = engine->crowded;
+            engine->crowded = tool;
+        }
+        mck_queue_push(&tool->crowd, call);
+        atomic_fetch_add(&tool->waiting, 1);
+        dispatch_crowd(engine, tool);
+    } else {
+        mck_queue_push(&engine->fifo, call);
+    }
     dispatch(engine);
 }
 
@@ -185,7 +252,7 @@ static void bury(mck_wasm_engine *engine, mck_wasm_call *call)
     (void)pthread_mutex_unlock(&engine->lock);
     mck_run_release(call);
     (void)pthread_mutex_lock(&engine->lock);
-    mck_slot_give_locked(engine);
+    mck_slot_give_locked(engine, call->tool);
     mck_wasm_call *dead = mck_retire(call);
     if (dead == NULL)
         return;
@@ -206,6 +273,19 @@ static void requeue(mck_wasm_engine *engine, mck_wasm_call *call, bool stays)
     mck_queue_push(&engine->ready, call);
 }
 
+/* False: its tool has used up its share of a processor, and the call was parked. */
+static bool may_run(mck_wasm_engine *engine, mck_wasm_call *call, uint64_t now)
+{
+    if (call->tool->limits.cpu_millis == 0 || engine->stopping)
+        return true;
+    call->wake_ns = mck_share_wait(call->tool, now);
+    if (call->wake_ns == 0)
+        return true;
+    note_deadline(engine, call);
+    mck_queue_push(&engine->parked, call);
+    return false;
+}
+
 /* With the lock held. */
 static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, bool over, bool stays, uint64_t units,
                         uint64_t now)
@@ -216,6 +296,8 @@ static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, 
     }
     if (ran)
         call->slice_count++;
+    if (call->tool->limits.warn_memory != 0 && call->memory_now >= call->tool->limits.warn_memory)
+        call->warned_memory = true;
     (void)mck_meter_observe(&call->meter, units, now);
     mck_wasm_call_status stop = over ? MCK_WASM_CALL_OK : must_stop(engine, call, now);
     if (!over && stop == MCK_WASM_CALL_OK) {
@@ -283,15 +365,23 @@ static void work(mck_worker *self)
         }
         uint64_t start = mck_clock();
         mck_wasm_call_status stop = must_stop(engine, call, start);
+        if (stop == MCK_WASM_CALL_OK && !may_run(engine, call, start))
+            continue;
+        bool shared = call->tool->limits.cpu_millis != 0;
+        uint64_t cpu = 0;
         self->call = call;
         self->slice_ns = start;
         bool over = false;
         uint64_t units = call->meter.units;
         if (stop == MCK_WASM_CALL_OK) {
             (void)pthread_mutex_unlock(&engine->lock);
+            cpu = shared ? mck_thread_clock() : 0;
             over = mck_run_slice(call);
             units = mck_run_units(call);
+            cpu = shared ? mck_thread_clock() - cpu : 0;
             (void)pthread_mutex_lock(&engine->lock);
+            if (shared)
+                mck_share_use(call->tool, cpu, mck_clock());
             atomic_fetch_add_explicit(&engine->slices, 1, memory_order_relaxed);
         }
         self->call = NULL;

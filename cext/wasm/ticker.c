@@ -32,12 +32,13 @@ static void end_without_guest(mck_wasm_engine *engine, mck_wasm_call *call, mck_
     mck_publish(engine, call);
 }
 
-/* Calls without an instance leave the queue at once. */
-static void look_at_fifo(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
+/* Calls without an instance leave their queue at once: the engine's (`tool` is NULL), or that of a tool. */
+static void look_at_queue(mck_wasm_engine *engine, mck_call_queue *queue, mck_wasm_tool *tool, uint64_t now,
+                          uint64_t *next)
 {
-    mck_call_queue kept = {NULL, NULL};
+    mck_call_queue kept = {NULL, NULL}, out = {NULL, NULL};
     mck_wasm_call *call;
-    while ((call = mck_queue_pop(&engine->fifo)) != NULL) {
+    while ((call = mck_queue_pop(queue)) != NULL) {
         mck_wasm_call_status status = engine->stopping ? MCK_WASM_CALL_CANCELLED : due(call, now);
         if (status == MCK_WASM_CALL_OK) {
             if (call->deadline_ns < *next)
@@ -46,18 +47,41 @@ static void look_at_fifo(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
             continue;
         }
         atomic_fetch_sub(&engine->waiting, 1);
+        if (tool != NULL)
+            atomic_fetch_sub(&tool->waiting, 1);
         end_without_guest(engine, call, status, now);
+        mck_queue_push(&out, call);
+    }
+    *queue = kept;
+    /* Only now, when the queues are whole: a place that is given up may move other calls. */
+    while ((call = mck_queue_pop(&out)) != NULL) {
+        if (tool == NULL)
+            mck_slot_forgo(engine, call->tool);
         mck_wasm_call *dead = mck_retire(call);
         if (dead != NULL)
             mck_call_free(dead); /* takes no lock */
     }
-    engine->fifo = kept;
+}
+
+static void look_at_crowds(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
+{
+    mck_wasm_tool *tool = engine->crowded;
+    while (tool != NULL) {
+        mck_wasm_tool *after = tool->next_crowded;
+        /* Freeing its last call must not free the tool under our hands. */
+        (void)atomic_fetch_add(&tool->references, 1);
+        look_at_queue(engine, &tool->crowd, tool, now, next);
+        if (tool->crowd.head == NULL)
+            mck_crowd_over(engine, tool);
+        mck_tool_release(tool);
+        tool = after;
+    }
 }
 
 /* Calls that wait for a thread are answered now and buried by the thread that takes them. */
-static void look_at_ready(mck_wasm_engine *engine, uint64_t now, uint64_t *next)
+static void look_at_ready(mck_wasm_engine *engine, const mck_call_queue *queue, uint64_t now, uint64_t *next)
 {
-    for (mck_wasm_call *call = engine->ready.head; call != NULL; call = call->next) {
+    for (mck_wasm_call *call = queue->head; call != NULL; call = call->next) {
         if (call->claimed)
             continue;
         mck_wasm_call_status status = due(call, now);
@@ -112,13 +136,17 @@ static void replace_threads(mck_wasm_engine *engine, uint64_t now)
 static void look(mck_wasm_engine *engine)
 {
     uint64_t now = mck_clock();
+    if (engine->parked.head != NULL)
+        mck_share_wake(engine, now);
     replace_threads(engine, now);
     bool attention = atomic_exchange(&engine->attention, false);
     if (!attention && now < engine->next_deadline)
         return;
     uint64_t next = UINT64_MAX;
-    look_at_fifo(engine, now, &next);
-    look_at_ready(engine, now, &next);
+    look_at_crowds(engine, now, &next);
+    look_at_queue(engine, &engine->fifo, NULL, now, &next);
+    look_at_ready(engine, &engine->ready, now, &next);
+    look_at_ready(engine, &engine->parked, now, &next);
     look_at_running(engine, now, &next);
     engine->next_deadline = next;
 }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEFAULT_SAMPLE_UNITS UINT64_C(100000)
 #define DEFAULT_UNITS UINT64_C(1000000000)
 #define DEFAULT_TIMEOUT (UINT64_C(60) * UINT64_C(1000000000))
+#define PAGE UINT64_C(65536)
 #define DEFAULT_BYTES (UINT64_C(4) << 20)
 #define DEFAULT_STDERR (64u << 10)
 
@@ -45,6 +47,11 @@ void mck_tool_judge(mck_wasm_tool *tool, uint64_t wall_ns, uint64_t cpu_ns)
         tool->may_inline = false;
 }
 
+const mck_wasm_tool_config *mck_wasm_tool_limits(const mck_wasm_tool *tool)
+{
+    return &tool->limits;
+}
+
 mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool)
 {
     return tool->style;
@@ -82,6 +89,8 @@ static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config)
         l->max_stderr_bytes = DEFAULT_STDERR;
     if (l->max_stuck == 0)
         l->max_stuck = 4;
+    if (l->meter.sample_units == 0)
+        l->meter.sample_units = DEFAULT_SAMPLE_UNITS;
 }
 
 static char *copy_text(char **at, const char *text)
@@ -230,6 +239,15 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
     atomic_init(&tool->references, 1);
     tool->style = config->style;
     set_limits(tool, config);
+    if (tool->limits.max_memory < program->memory_minimum) {
+        mck_error_set(
+            error,
+            "the program starts with %llu bytes of memory (%llu pages), more than the limit of %llu bytes (%llu pages)",
+            (unsigned long long)program->memory_minimum, (unsigned long long)(program->memory_minimum / PAGE),
+            (unsigned long long)tool->limits.max_memory, (unsigned long long)(tool->limits.max_memory / PAGE));
+        free_tool(tool);
+        return MCK_WASM_E_LIMIT;
+    }
     if (config->style == MCK_WASM_COMMAND)
         status = copy_strings(tool, config, error, &status) ? find_command(tool, error) : status;
     else
@@ -238,8 +256,9 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
         free_tool(tool);
         return status;
     }
-    tool->may_inline = config->style == MCK_WASM_FUNCTION && config->inline_mode == MCK_WASM_INLINE_AUTO &&
-                       !program->wasi && program->small;
+    /* Processor time is measured on the native threads, where a call can be made to wait. */
+    tool->may_inline = config->cpu_millis == 0 && config->style == MCK_WASM_FUNCTION &&
+                       config->inline_mode == MCK_WASM_INLINE_AUTO && !program->wasi && program->small;
     tool->measured = true;
     tool->trial = TRIAL_CALLS;
     *out = tool;

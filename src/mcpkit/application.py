@@ -67,6 +67,7 @@ class Application:
             cache=wasm.cache if cache is None else cache,
             cache_dir=cache_dir or wasm.cache_dir,
             pulley=wasm.compiler == "pulley",
+            max_instances=config.runtime.limits.max_concurrent_requests or 0,
             # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
             max_memory=max(self.limits.max_memory, DEFAULT_MEMORY),
         )

@@ -17,6 +17,7 @@ typedef struct {
     uint64_t warn_units;   /* report crossing once; 0 = none */
     uint64_t sample_units; /* a rate sample spans at least this many units … */
     uint64_t sample_ns;    /* … or this much time, whichever comes first */
+    bool adaptive;         /* widen sample_units for a fast guest, until a sample takes about sample_ns */
 } mck_meter_limits;
 
 enum { MCK_METER_E_NONE = 0, MCK_METER_E_SAMPLE = 1, MCK_METER_E_WARNING = 2, MCK_METER_E_EXHAUSTED = 4 };
@@ -27,6 +28,7 @@ typedef struct {
     uint64_t started_ns;          /* clock of the first slice */
     uint64_t now_ns;              /* clock of the last observation */
     uint64_t mark_units, mark_ns; /* where the current rate sample began */
+    uint64_t span_units;          /* what a sample spans now; limits.sample_units unless it was widened */
     double rate, peak;            /* CU per second: last sample's, highest sample's */
     uint32_t samples;
     bool warned;

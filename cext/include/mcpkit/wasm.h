@@ -39,6 +39,7 @@ typedef enum {
     MCK_WASM_E_LINK,    /* an import nobody provides */
     MCK_WASM_E_EXPORT,  /* no such export, or one that cannot be a tool */
     MCK_WASM_E_MEMORY,  /* the host is out of memory */
+    MCK_WASM_E_LIMIT,   /* the program needs more at its start than its limits allow */
 } mck_wasm_status;
 
 /* A message for people, in English, owned by the struct (truncated at its size, always terminated). */
@@ -87,6 +88,8 @@ mck_wasm_status mck_wasm_program_load(mck_wasm_engine *engine, const char *path,
                                       mck_wasm_error *error);
 void mck_wasm_program_delete(mck_wasm_program *program);
 bool mck_wasm_program_is_component(const mck_wasm_program *program);
+/* Bytes of the largest memory at the start, as the binary of a component says: its compiled code does not tell. */
+void mck_wasm_program_note_memory(mck_wasm_program *program, uint64_t bytes);
 
 /*
  * What the program imports and exports, as one JSON object:
@@ -129,7 +132,10 @@ typedef struct {
     uint64_t max_argument_bytes; /* of one argument, before conversion, by type: see values.h; 0 = 4 MiB */
     uint64_t max_result_bytes;   /* JSON of the result, or stdout; 0 = 4 MiB */
     uint32_t max_stderr_bytes;   /* kept; 0 = 64 KiB */
-    uint32_t max_concurrent;     /* calls of this tool alive at once; 0 = no own limit */
+    uint32_t max_concurrent;     /* calls of this tool alive at once, others are refused; 0 = no own limit */
+    uint32_t max_live;           /* instances of this tool alive at once, other calls wait; 0 = no own limit */
+    uint32_t cpu_millis;         /* thousandths of one processor, averaged over a second; 0 = no limit */
+    uint64_t warn_memory;        /* bytes at which a call is warned about; 0 = none */
     uint32_t max_stuck;          /* abandoned threads before the tool is refused; 0 = 4 */
 } mck_wasm_tool_config;
 
@@ -197,9 +203,13 @@ typedef struct {
     uint64_t wall_ns;      /* start to end, waiting included */
     uint64_t memory_bytes; /* size of the exported memory (core) at the end; 0 where it cannot be read */
     uint32_t slices;
-    bool inlined; /* ended on the caller's thread */
+    bool inlined;       /* ended on the caller's thread */
+    bool warned_units;  /* the limits' warn_units were crossed */
+    bool warned_memory; /* warn_memory was */
 } mck_wasm_usage;
 void mck_wasm_call_usage(const mck_wasm_call *call, mck_wasm_usage *out);
+/* What the tool is held to, every 0 replaced by its default (no strings in it). */
+const mck_wasm_tool_config *mck_wasm_tool_limits(const mck_wasm_tool *tool);
 
 const char *mck_wasm_call_status_name(mck_wasm_call_status status); /* "out_of_units" */
 

@@ -10,7 +10,7 @@ from mcpkit.cli import exits, options
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.terminal import note_if_slow
 from mcpkit.config import DEFAULT_MEMORY, Config, Module, ToolConfig
-from mcpkit.core.wasm import WasmError
+from mcpkit.core.wasm import LimitError, WasmError
 from mcpkit.guests import Catalogue, GuestError
 from mcpkit.wasm import Runtime, WasmRuntimeError
 
@@ -44,5 +44,7 @@ def opened(
             with note_if_slow(f"compiling {', '.join(module.path.name for module in modules)} …"):
                 catalogue = Catalogue.open(runtime, modules, tools)
             yield catalogue
+    except LimitError as error:
+        raise CliError(str(error), exits.MEMORY_LIMIT) from None
     except (WasmRuntimeError, WasmError, GuestError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None

@@ -14,8 +14,6 @@ DisplayFormat = Literal["minimal", "detailed", "json", "progress", "progress_bar
 class MemoryLimits(Section, frozen=True, kw_only=True):
     """What one call may hold, and how many instances a tool may have."""
 
-    NOT_YET = later("soft_limit")
-
     max_memory: Size | None = None
     soft_limit: Size | None = None
     """Bytes at which a call is warned about."""
@@ -84,7 +82,7 @@ class Quotas(Allowance, frozen=True, kw_only=True):
 class Metering(Section, frozen=True, kw_only=True):
     """Compute accounting. What is set here counts while `enabled` is true."""
 
-    NOT_YET = later("enable_monitoring", "sampling")
+    NOT_YET = later("enable_monitoring")
 
     enabled: bool = True
     max_compute_units: ComputeUnits | None = None

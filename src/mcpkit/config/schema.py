@@ -80,7 +80,7 @@ class Wasm(Section, frozen=True, kw_only=True):
 class RuntimeLimits(Section, frozen=True, kw_only=True):
     """Limits of one call, whatever engine runs it."""
 
-    NOT_YET = later("cpu", "max_requests_per_minute", "max_concurrent_requests", "max_result_size", "max_output_size")
+    NOT_YET = later("max_requests_per_minute")
 
     cpu: Millicores | None = None
     """Share of one processor in thousandths that one tool may use, averaged over a second."""

@@ -23,6 +23,7 @@ cdef extern from "mcpkit/meter.h" nogil:
         uint64_t warn_units
         uint64_t sample_units
         uint64_t sample_ns
+        c_bool adaptive
 
     ctypedef struct mck_meter:
         uint64_t units
@@ -54,6 +55,7 @@ cdef extern from "mcpkit/wasm.h" nogil:
         MCK_WASM_E_LINK
         MCK_WASM_E_EXPORT
         MCK_WASM_E_MEMORY
+        MCK_WASM_E_LIMIT
 
     ctypedef struct mck_wasm_error:
         char message[1024]
@@ -95,6 +97,7 @@ cdef extern from "mcpkit/wasm.h" nogil:
     mck_wasm_status mck_wasm_program_load(mck_wasm_engine *engine, const char *path, c_bool component, mck_wasm_program **out,
                                           mck_wasm_error *error)
     void mck_wasm_program_delete(mck_wasm_program *program)
+    void mck_wasm_program_note_memory(mck_wasm_program *program, uint64_t bytes)
     c_bool mck_wasm_program_is_component(const mck_wasm_program *program)
     mck_wasm_status mck_wasm_program_describe(const mck_wasm_program *program, mck_buffer *out, mck_wasm_error *error)
 
@@ -126,12 +129,16 @@ cdef extern from "mcpkit/wasm.h" nogil:
         uint64_t max_result_bytes
         uint32_t max_stderr_bytes
         uint32_t max_concurrent
+        uint32_t max_live
+        uint32_t cpu_millis
+        uint64_t warn_memory
         uint32_t max_stuck
 
     mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
                                       mck_wasm_error *error)
     void mck_wasm_tool_delete(mck_wasm_tool *tool)
     mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool)
+    const mck_wasm_tool_config *mck_wasm_tool_limits(const mck_wasm_tool *tool)
     c_bool mck_wasm_tool_is_inline(const mck_wasm_tool *tool)
 
     ctypedef enum mck_wasm_call_status:
@@ -170,6 +177,8 @@ cdef extern from "mcpkit/wasm.h" nogil:
         uint64_t memory_bytes
         uint32_t slices
         c_bool inlined
+        c_bool warned_units
+        c_bool warned_memory
 
     void mck_wasm_call_usage(const mck_wasm_call *call, mck_wasm_usage *out)
     const char *mck_wasm_call_status_name(mck_wasm_call_status status)
@@ -207,4 +216,4 @@ cdef class CallResult:
     cdef readonly bint inlined
     cdef readonly double mean_rate
     cdef readonly double peak_rate
-    cdef readonly bint warned
+    cdef readonly tuple warnings

@@ -56,6 +56,10 @@ class ExportError(WasmError):
     """No such export, or one that cannot be a tool."""
 
 
+class LimitError(WasmError):
+    """The program needs more at its start than its limits allow."""
+
+
 cdef dict ERRORS = {
     MCK_WASM_E_LIBRARY: LibraryError,
     MCK_WASM_E_CONFIG: EngineConfigError,
@@ -63,6 +67,7 @@ cdef dict ERRORS = {
     MCK_WASM_E_LOAD: LoadError,
     MCK_WASM_E_LINK: LinkError,
     MCK_WASM_E_EXPORT: ExportError,
+    MCK_WASM_E_LIMIT: LimitError,
 }
 
 
@@ -225,6 +230,10 @@ cdef class Program:
     def is_component(self):
         return mck_wasm_program_is_component(self.ptr)
 
+    def note_memory(self, uint64_t size):
+        """Bytes of the largest memory at the start, as a component's binary says; modules know it themselves."""
+        mck_wasm_program_note_memory(self.ptr, size)
+
     def serialize(self):
         """The compiled code, for a file that `Engine.load` maps."""
         cdef mck_buffer out
@@ -259,7 +268,8 @@ cdef class Tool:
                   enforcement="strict", uint64_t max_units=0, uint64_t warn_units=0, uint64_t sample_units=0,
                   uint64_t sample_ns=0, uint64_t max_memory=0, uint32_t max_tables=0, uint32_t max_table_elements=0,
                   uint32_t max_instances_per_call=0, uint64_t timeout_ns=0, uint64_t max_argument_bytes=0,
-                  uint64_t max_result_bytes=0, uint32_t max_stderr_bytes=0, uint32_t max_concurrent=0, uint32_t max_stuck=0):
+                  uint64_t max_result_bytes=0, uint32_t max_stderr_bytes=0, uint32_t max_concurrent=0, uint32_t max_stuck=0,
+                  bint sample_adaptive=False, uint32_t max_live=0, uint32_t cpu_millis=0, uint64_t warn_memory=0):
         cdef mck_wasm_tool_config config
         cdef mck_wasm_error error
         cdef const char **strings = NULL
@@ -285,6 +295,10 @@ cdef class Tool:
         config.max_stderr_bytes = max_stderr_bytes
         config.max_concurrent = max_concurrent
         config.max_stuck = max_stuck
+        config.meter.adaptive = sample_adaptive
+        config.max_live = max_live
+        config.cpu_millis = cpu_millis
+        config.warn_memory = warn_memory
         names = [text(value) for value in (interface, function) if value is not None]
         if function is not None:
             config.function_name = <bytes>names[-1]
@@ -415,7 +429,7 @@ cdef CallResult result_of(mck_wasm_call *call):
     result.inlined = usage.inlined
     result.mean_rate = mck_meter_mean_rate(meter)
     result.peak_rate = meter.peak
-    result.warned = meter.warned
+    result.warnings = ("computeUnits",) * usage.warned_units + ("memory",) * usage.warned_memory
     return result
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from mcpkit.core.wasm import Program, Tool
+from mcpkit.core.wasm import LimitError, Program, Tool
 
 
 class CallLimits(Protocol):
@@ -26,9 +26,27 @@ class CallLimits(Protocol):
     @property
     def timeout_ns(self) -> int: ...
     @property
+    def warn_memory(self) -> int: ...
+    @property
     def max_tables(self) -> int: ...
     @property
-    def max_instances(self) -> int: ...
+    def max_instances(self) -> int:
+        """Live instances of one tool."""
+
+    @property
+    def cpu(self) -> int:
+        """Thousandths of a processor."""
+
+    @property
+    def max_result(self) -> int: ...
+    @property
+    def max_output(self) -> int: ...
+    @property
+    def sample_units(self) -> int: ...
+    @property
+    def sample_ns(self) -> int: ...
+    @property
+    def sample_adaptive(self) -> bool: ...
     @property
     def inline(self) -> Literal["auto", "never"]: ...
 
@@ -87,7 +105,16 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.binding.style
 
     def bind(self, limits: CallLimits) -> Tool:
-        """The callable tool under these limits. Raises `mcpkit.core.wasm.WasmError` where the program does not link."""
+        """The callable tool under these limits.
+
+        Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit.
+        """
+        try:
+            return self._bind(limits)
+        except LimitError as error:
+            raise LimitError(f"{self.qualified}: {error}") from None
+
+    def _bind(self, limits: CallLimits) -> Tool:
         binding = self.binding
         return Tool(
             self.program,
@@ -103,7 +130,14 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
             max_memory=_tighter(limits.max_memory, binding.max_memory),
             timeout_ns=_tighter(limits.timeout_ns, binding.timeout_ns),
             max_tables=limits.max_tables,
-            max_instances_per_call=limits.max_instances,
+            max_live=limits.max_instances,
+            cpu_millis=limits.cpu,
+            warn_memory=limits.warn_memory,
+            max_result_bytes=limits.max_result,
+            max_stderr_bytes=limits.max_output,
+            sample_units=limits.sample_units,
+            sample_ns=limits.sample_ns,
+            sample_adaptive=limits.sample_adaptive,
         )
 
 

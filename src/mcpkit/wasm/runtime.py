@@ -11,6 +11,7 @@ from mcpkit.core.wasm import Engine, Program, WasmError
 from mcpkit.wasm.cache import CodeCache, cache_key
 from mcpkit.wasm.errors import CacheFolderError, ModuleError
 from mcpkit.wasm.library import find_library
+from mcpkit.wasm.sections import memory_minimum
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,12 @@ class Runtime:
         """The same for a module in memory (binary or text); `name` stands in messages."""
         if not binary.startswith(_MAGIC):
             binary = self._from_text(binary, name)
+        program = self._program(binary, name)
+        if program.is_component:
+            program.note_memory(memory_minimum(binary))
+        return program
+
+    def _program(self, binary: bytes, name: str) -> Program:
         if self.cache is None:
             return self._compile(binary, name)
         key = cache_key(sha256(binary), self._fingerprint)

@@ -39,16 +39,18 @@ def run(args: argparse.Namespace) -> int:
         print(_as_json(spec, call, outcome, usage))
     else:
         _print(call, outcome)
-    if limits.warn_units and usage.units >= limits.warn_units:
-        print(
-            f"{paint('warning:', '33', sys.stderr)} {usage.units:,} compute units used; "
-            f"the warning limit is {limits.warn_units:,}",
-            file=sys.stderr,
-        )
+    if "computeUnits" in call.warnings:
+        _warn(f"{usage.units:,} compute units used; the warning limit is {limits.warn_units:,}")
+    if "memory" in call.warnings:
+        _warn(f"{usage.memory_bytes:,} bytes of memory used; the warning limit is {limits.warn_memory:,}")
     if args.meter:
         configured = config.runtime.wasm.metering.display_format if config is not None else "minimal"
         print(show(usage, configured if args.meter == "auto" else args.meter), file=sys.stderr)
     return outcome.exit
+
+
+def _warn(text: str) -> None:
+    print(f"{paint('warning:', '33', sys.stderr)} {text}", file=sys.stderr)
 
 
 def _find(tools: Catalogue, name: str) -> ToolSpec:
