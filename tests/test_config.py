@@ -225,7 +225,6 @@ nonsense: 1
         "policy: {version: '1.0'}",
         "distribution: {registry: example.org/x}",
         "runtime: {type: wasmedge}",
-        "runtime: {wasm: {metering: {enable_monitoring: true}}}",
         "transport: {type: grpc}",
         "transport: {type: http, settings: {compression: true}}",
         "mcp: {prompts: []}",
