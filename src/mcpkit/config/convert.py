@@ -40,6 +40,21 @@ class Check(msgspec.Struct, frozen=True):
     rule: str
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where something stands, and the folder that relative paths in it are relative to."""
+
+    file: str = ""
+    line: int = 0
+    folder: Path = Path()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """Marks a field that no file has: the converter fills it with the `Place` of its struct."""
+
+
 class _MisfitError(Exception):
     """The value does not fit; the problem is noted where it is caught."""
 
@@ -66,12 +81,18 @@ class Converter:
         """The struct, or None when a problem was noted in it."""
         if isinstance(node, Scalar) and node.is_null:
             node = Table(node.line, node.column, [])
+        short = struct.SCALAR_KEY if isinstance(node, Scalar) else struct.LIST_KEY if isinstance(node, Sequence) else ""
+        if short:
+            node = Table(node.line, node.column, [(Scalar(node.line, node.column, short, False), node)])
         if not isinstance(node, Table):
             self.note(node, path, f"expected keys and values, got {_describe(node)}")
             return None
-        known = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+        fields = msgspec.structs.fields(struct)
+        known = {field.encode_name: field for field in fields if not _is_hidden(field.type)}
         not_yet: dict[str, str] = struct.NOT_YET
-        values: dict[str, Any] = {}
+        place = Place(self.file, node.line, self.folder)
+        values: dict[str, Any] = {field.name: place for field in fields if _is_hidden(field.type)}
+        self.places.setdefault(path, node)
         seen: dict[str, Scalar] = {}
         before = len(self.problems)
         for key, value in node.entries:
@@ -163,6 +184,10 @@ class Converter:
         if not text:
             raise _MisfitError("expected a path, got an empty text")
         return self.folder / Path(text).expanduser()
+
+
+def _is_hidden(kind: Any) -> bool:
+    return get_origin(kind) is Annotated and any(isinstance(mark, Hidden) for mark in get_args(kind)[1:])
 
 
 def _scalar(node: Node, expected: str) -> Scalar:

@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from mcpkit.config import units
-from mcpkit.config.convert import Check, Quantity, Range
+from mcpkit.config.convert import Check, Hidden, Place, Quantity, Range
+
+__all__ = ["ComputeUnits", "Count", "Duration", "Hidden", "Place", "Port", "Section", "Size", "Text"]
 
 Size = Annotated[int, Quantity(units.size, allow_number=True)]
 """Bytes."""
@@ -31,3 +33,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
     NOT_YET: ClassVar[dict[str, str]] = {}
     """Keys that the documented schema has and this version does not act on, with what to say about them."""
+    SCALAR_KEY: ClassVar[str] = ""
+    """The key that a text alone stands for, as in ``allow: [add]``."""
+    LIST_KEY: ClassVar[str] = ""
+    """The key that a list alone stands for."""
