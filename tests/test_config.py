@@ -222,7 +222,6 @@ nonsense: 1
 @pytest.mark.parametrize(
     "text",
     [
-        "policy: {version: '1.0'}",
         "distribution: {registry: example.org/x}",
         "runtime: {limits: {max_requests_per_minute: 10}}",
         "runtime: {type: wasmedge}",

@@ -11,7 +11,7 @@ import msgspec
 
 from mcpkit.cli import exits
 from mcpkit.cli.exits import CliError
-from mcpkit.config import Config, ConfigError, Limits, Module, UnitError, effective_limits, load, units
+from mcpkit.config import Config, ConfigError, Limits, Module, UnitError, effective_limits, load, under_policy, units
 
 
 def config(args: argparse.Namespace) -> Config | None:
@@ -25,13 +25,14 @@ def config(args: argparse.Namespace) -> Config | None:
 
 
 def limits(args: argparse.Namespace, config: Config | None) -> Limits:
-    """What flags say, over what the configuration says, over the defaults."""
+    """What flags say, over what the configuration says, over the defaults; and none above the policy's."""
     base = effective_limits(config) if config is not None else Limits()
-    return base.override(
+    flags = base.override(
         max_units=_quantity(args.max_compute_units, "--max-compute-units", units.compute_units),
         max_memory=_quantity(args.max_memory, "--max-memory", units.size),
         timeout_ns=_quantity(args.timeout, "--timeout", units.duration),
     )
+    return under_policy(flags, config.policy if config is not None else None)
 
 
 def files(names: Sequence[str]) -> list[Path]:

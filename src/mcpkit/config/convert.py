@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -55,20 +55,24 @@ class Hidden(msgspec.Struct, frozen=True):
     """Marks a field that no file has: the converter fills it with the `Place` of its struct."""
 
 
+class Custom(msgspec.Struct, frozen=True):
+    """Marks a value that a function converts; it notes problems itself and returns None where there were any."""
+
+    convert: Callable[[Converter, Node, str], Any]
+
+
 class _MisfitError(Exception):
     """The value does not fit; the problem is noted where it is caught."""
-
-
-class _HasNotYet(Protocol):
-    NOT_YET: ClassVar[dict[str, str]]
 
 
 class Converter:
     """Converts one file's tree. `folder` is what relative paths are relative to."""
 
-    def __init__(self, file: str, folder: Path) -> None:
+    def __init__(self, file: str, folder: Path, environ: Mapping[str, str] = types.MappingProxyType({})) -> None:
+        """`environ`: for ``${NAME}`` in further files that this one names."""
         self.file = file
         self.folder = folder
+        self.environ = environ
         self.problems: list[Problem] = []
         self.places: dict[str, Node] = {}
         """Where each key's value stands, for checks that look at several keys."""
@@ -177,6 +181,8 @@ class Converter:
                 if not holds(text):
                     raise _MisfitError(f"{rule}, got {text!r}")
                 return text
+            case Custom(convert=convert):
+                return convert(self, node, path)
         return self._value(node, base, path)
 
     def _path(self, node: Node) -> Path:

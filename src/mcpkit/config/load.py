@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mcpkit.config.convert import Converter
-from mcpkit.config.errors import ConfigError, Problem
+from mcpkit.config.errors import ConfigError
 from mcpkit.config.schema import Config
 from mcpkit.config.security import problems as security_problems
 from mcpkit.config.transport import problems as transport_problems
-from mcpkit.config.tree import Source, parse
-
-MAX_BYTES = 4 << 20
+from mcpkit.config.tree import Source, parse, read_text
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
@@ -21,17 +19,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
     Raises ConfigError with every problem, each with file, line and column. `environ` defaults to the process's own.
     """
-    file = Path(path)
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ConfigError([Problem(str(path), 0, 0, "", f"larger than {MAX_BYTES} bytes")])
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
-        raise ConfigError([Problem(str(path), 0, 0, "", message)]) from None
-    except OSError as error:
-        raise ConfigError([Problem(str(path), 0, 0, "", error.strerror or str(error))]) from None
-    return loads(text, str(path), folder=file.parent, environ=environ)
+    return loads(read_text(path), str(path), folder=Path(path).parent, environ=environ)
 
 
 def loads(
@@ -43,12 +31,14 @@ def loads(
 ) -> Config:
     """Read a text. `name` stands in messages, and its suffix .json tells JSON from YAML."""
     source = Source(name, os.environ if environ is None else environ)
-    converter = Converter(name, Path(folder))
+    converter = Converter(name, Path(folder), source.environ)
     config = converter.struct(parse(text, source), Config, "")
     if isinstance(config, Config):
         _check(config, converter)
     if converter.problems or config is None:
-        raise ConfigError(sorted(converter.problems, key=lambda problem: (problem.line, problem.column)))
+        # Those of a policy's own file come last.
+        in_order = sorted(converter.problems, key=lambda one: (one.file != name, one.line, one.column))
+        raise ConfigError(in_order)
     assert isinstance(config, Config)
     return config
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from mcpkit.config import units
 from mcpkit.config.convert import Check, Quantity
+from mcpkit.config.hosts import HostError, parse_host
 from mcpkit.config.section import ComputeUnits, Count, Duration, Hidden, Place, Section, Size, Text
 
 Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
@@ -119,6 +120,7 @@ class PolicyLimits(Section, frozen=True, kw_only=True):
     memory: Size | None = None
     execution_time: Duration | None = None
     fuel: ComputeUnits | None = None
+    place: Annotated[Place, Hidden()] = Place()
 
 
 class Resources(Section, frozen=True, kw_only=True):
@@ -330,6 +332,10 @@ def problems(policy: Policy) -> Iterator[tuple[str, str]]:
         for i, rule in enumerate(rules):
             if (rule.host is None) == (rule.cidr is None):
                 yield f"{where}[{i}]", "needs host or cidr, and not both"
+            elif rule.host is not None:
+                fault = _host_fault(rule.host)
+                if fault:
+                    yield f"{where}[{i}].host", fault
     for where, rules in _lists("core.storage", policy.core.storage):
         for i, rule in enumerate(rules):
             fault = uri_fault(rule.uri)
@@ -350,6 +356,23 @@ def problems(policy: Policy) -> Iterator[tuple[str, str]]:
         for i, rule in enumerate(rules):
             if rule.operations == ():
                 yield f"{where}[{i}].operations", f"is empty; name some of {', '.join(OPERATIONS)}"
+
+
+def _host_fault(host: str) -> str:
+    if host == "*":
+        return ""
+    name = host.removeprefix("*.")
+    try:
+        parsed = parse_host(name)
+    except HostError as error:
+        return str(error)
+    if isinstance(parsed, str):
+        return ""
+    if name != host:
+        return "an address has no names below it; write the address, or a cidr"
+    # The address that is meant should be the one that is read.
+    plain = host.strip("[]").lower()
+    return "" if parsed.bits == 128 or plain == str(parsed) else f"is another way to write an address; write {parsed}"
 
 
 def _lists(path: str, rules: Any) -> Iterator[tuple[str, Sequence[Any]]]:

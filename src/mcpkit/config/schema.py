@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from mcpkit.config import units
-from mcpkit.config.convert import Check, Quantity, Range
+from mcpkit.config.convert import Check, Custom, Quantity, Range
 from mcpkit.config.metering import Metering
+from mcpkit.config.policy import Policy
+from mcpkit.config.policy_file import convert_policy
 from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text, later
 from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
@@ -136,7 +138,7 @@ class Mcp(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     """A whole configuration."""
 
-    NOT_YET = later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "cluster")
+    NOT_YET = later("distribution", "extensions", "gateway", "models", "telemetry", "cluster")
 
     version: Version = "1.0"
     metadata: Metadata = Metadata()
@@ -146,6 +148,8 @@ class Config(Section, frozen=True, kw_only=True):
     mcp: Mcp = Mcp()
     tasks: Tasks = Tasks()
     security: Security = Security()
+    policy: Annotated[Policy | None, Custom(convert_policy)] = None
+    """Here, or the path of its own file. None: tools may all be used, and reach nothing."""
 
     def modules(self) -> tuple[Module, ...]:
         """Every module, `module_path` first."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined]
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcpkit.config.errors import ConfigError, Problem
@@ -17,6 +19,7 @@ from mcpkit.config.errors import ConfigError, Problem
 if TYPE_CHECKING:
     import yaml
 
+MAX_BYTES = 4 << 20
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 """Bounds of the tree, aliases expanded, so that no file of a few lines grows into gigabytes."""
@@ -78,6 +81,20 @@ class Source:
     def fail(self, line: int, column: int, message: str) -> ConfigError:
         """The error for a fault that makes the rest unreadable."""
         return ConfigError([Problem(self.file, line, column, "", message)])
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """A file's text. Raises ConfigError for what cannot be read, is too large or is not UTF-8."""
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise ConfigError([Problem(str(path), 0, 0, "", f"larger than {MAX_BYTES} bytes")])
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+        raise ConfigError([Problem(str(path), 0, 0, "", message)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, 0, "", error.strerror or str(error))]) from None
 
 
 def parse(text: str, source: Source) -> Node:
