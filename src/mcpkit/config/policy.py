@@ -216,6 +216,7 @@ class TransportRules(Section, frozen=True, kw_only=True):
     stdio: bool = False
     http: bool | HttpRule = False
     websocket: bool = False
+    place: Annotated[Place, Hidden()] = Place()
 
 
 class McpRules(Section, frozen=True, kw_only=True):
