@@ -20,10 +20,12 @@ from mcpkit.guests import Catalogue, ToolSpec
 from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Tasks, Wishes, open_store
 from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
+from mcpkit.mcp.guard import Guard
 from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.runner import Answer
+from mcpkit.policy import Audit, Evaluator, PolicyError
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
@@ -57,11 +59,14 @@ class Application:
 
         `registry`: tools, resources and prompts written in Python. `tasks` and `security` are by default what the
         configuration says. Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served,
-        SchemaError for a schema that cannot be checked, DuplicateError where two tools have one name.
+        SchemaError for a schema that cannot be checked, DuplicateError where two tools have one name, PolicyError for a
+        policy that cannot be kept, OSError where its audit file cannot be opened.
         """
         self.config = config
         self.limits = limits or effective_limits(config)
         self.registry = registry
+        self.policy = Evaluator(config.policy) if config.policy is not None else None
+        self.audit = Audit(config.policy.audit) if config.policy is not None else None
         wasm = config.runtime.wasm
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
@@ -85,7 +90,7 @@ class Application:
             self.tasks = tasks or self._own_tasks()
             self._protocol()
         except BaseException:
-            self.runtime.close()
+            self.close()
             raise
 
     def _protocol(self) -> None:
@@ -104,10 +109,17 @@ class Application:
         self._submit: Callable[[Callable[[], object]], object] | None = None
         registry = self.registry if self.registry is not None else Nothing()
         self.hub = Hub(self._honoured, lambda: self.runner.sessions())
-        features = Features(registry, self.call_tool, self.hub, self.tasks, self._may_call)
+        who = self.security.caller if self.security is not None else lambda principal: ""
+        self.guard = Guard(self.policy, self.audit, who)
+        features = Features(registry, self.call_tool, self.hub, self.tasks, self._may_call, self.guard)
         capabilities = {era: self.tasks.capability(era) for era in ERAS} if self.tasks is not None else None
         self.dispatcher = Dispatcher(
-            info, self.catalogue, registry=self.registry, features=features, capabilities=capabilities
+            info,
+            self.catalogue,
+            registry=self.registry,
+            features=features,
+            capabilities=capabilities,
+            lists_tool=lambda name: self.guard.lists_tool(name, self._qualified(name)),
         )
         identify = self.security.caller if self.security is not None else None
         self.runner = Runner(self.dispatcher, identify=identify)
@@ -161,6 +173,7 @@ class Application:
             or spec.name in self._promises
             or bool(header_parameters(spec.input_schema))
             or bool(self.security and self.security.scopes_for(spec.qualified))
+            or self.guard.restricts_tool(spec.name, spec.qualified)
         )
 
     def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
@@ -187,6 +200,10 @@ class Application:
     async def call_tool(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
         """Run any tool; the CallToolResult. Raises McpError."""
         native = self.registry.tools.get(name) if self.registry is not None else None
+        if native is not None or name in self.guests:
+            refusal = self.guard.tool(name, self._qualified(name), arguments, link)
+            if refusal is not None:
+                return refusal
         if native is not None:
             begun = time.perf_counter_ns()
             answer: dict[str, Any] = await native.call(arguments, link)
@@ -215,8 +232,21 @@ class Application:
         """Raises Denied unless the caller has the scopes that the tool needs."""
         if self.security is None or link.transport == "stdio":  # there, whoever started the process calls
             return
-        qualified = self.catalogue.tool(name).qualified if name in self.guests else f"{NATIVE}/{name}"
-        self.security.require(self.security.principal(link.principal), qualified)
+        self.security.require(self.security.principal(link.principal), self._qualified(name))
+
+    def _qualified(self, name: str) -> str:
+        return self.catalogue.tool(name).qualified if name in self.guests else f"{NATIVE}/{name}"
+
+    def require_transport(self, kind: Literal["stdio", "http"], *, websocket: bool = False) -> None:
+        """Raises PolicyError where the policy does not let clients in by it."""
+        if self.policy is None:
+            return
+        decisions = [self.policy.transport(one) for one in ([kind, "websocket"] if websocket else [kind])]
+        if kind == "http":
+            decisions += [self.policy.host_header(host) for host in self.config.transport.settings.allowed_hosts]
+        for decision in decisions:
+            if not decision.allowed:
+                raise PolicyError(f"{decision.place}: the policy refuses this transport: {decision.why}")
 
     async def call_guest(self, name: str, arguments: bytes, link: Link) -> bytes:
         """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call.
@@ -236,7 +266,8 @@ class Application:
         """What of a client's wishes this server can fulfil."""
         if self.registry is None:
             return Wishes()
-        known = [uri for uri in wishes.resource_subscriptions if has_resource(self.registry, uri)]
+        wanted = [uri for uri in wishes.resource_subscriptions if self.guard.subscribes(uri)]
+        known = [uri for uri in wanted if has_resource(self.registry, uri)]
         tasks = self.tasks.visible(wishes.task_ids, link) if self.tasks is not None else []
         return msgspec.structs.replace(wishes, resource_subscriptions=known, task_ids=tasks)
 
@@ -288,6 +319,8 @@ class Application:
     def close(self) -> None:
         """End the engine and what still runs in it."""
         self.runtime.close()
+        if self.audit is not None:
+            self.audit.close()
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from mcpkit.config import units
@@ -243,6 +244,8 @@ class Policy(Section, frozen=True, kw_only=True):
     """Another place for ``mcp``."""
     tools: ToolRules | None = None
     """Short for ``mcp.tools``."""
+    audit: Path | None = None
+    """A file that refusals are appended to, one JSON object per line; None: they go to the log."""
     place: Annotated[Place, Hidden()] = Place()
 
     @property

@@ -1,7 +1,8 @@
 """Policies: what tools may be used and what they may reach."""
 
+from mcpkit.policy.audit import Audit
 from mcpkit.policy.decision import Decision
 from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
 
-__all__ = ["Access", "Decision", "Evaluator", "Folder", "Grants", "PathRule", "PolicyError", "Rate"]
+__all__ = ["Access", "Audit", "Decision", "Evaluator", "Folder", "Grants", "PathRule", "PolicyError", "Rate"]

@@ -39,9 +39,11 @@ def run_http(
     """Serve until SIGINT or SIGTERM. Blocks. `ready` is told the address (with the real port where 0 was asked for).
 
     `websocket`: serve WebSockets too, at /ws and on the MCP path (None: as configured). Raises OSError when the address
-    cannot be bound, TlsError (one of them) when certificates cannot be used.
+    cannot be bound, TlsError (one of them) when certificates cannot be used, PolicyError where the policy does not
+    allow it (a server of WebSockets answers HTTP too, so it needs both).
     """
     wanted = app.config.transport.websocket if websocket is None else websocket
+    app.require_transport("http", websocket=wanted)
     run_loop(_Http(app, websocket=wanted).serve(host, port, ready))
 
 

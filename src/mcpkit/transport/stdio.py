@@ -24,8 +24,9 @@ def run_stdio(app: Application) -> None:
     """Serve until stdin ends and every call has been answered, or until nobody reads stdout any more.
 
     Blocks. stdout is taken over: what anything else in the process prints goes to stderr from now on. Raises OSError
-    when reading or writing fails for another reason.
+    when reading or writing fails for another reason, PolicyError where the policy does not allow stdio.
     """
+    app.require_transport("stdio")
     server = core_server(app)
     app.bind(server, server.post)
     out = os.dup(1)

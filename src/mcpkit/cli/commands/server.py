@@ -70,14 +70,22 @@ def serve(config: Config, limits: Limits) -> int:
     from mcpkit.application import Application
     from mcpkit.core.wasm import WasmError
     from mcpkit.guests import GuestError
+    from mcpkit.policy import PolicyError
     from mcpkit.wasm import WasmRuntimeError
 
     try:
         with note_if_slow("compiling …"):
             app = Application(config, limits=limits)
-    except (WasmRuntimeError, WasmError, GuestError) as error:
+    except (WasmRuntimeError, WasmError, GuestError, PolicyError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
+    except OSError as error:
+        raise CliError(f"{error.filename}: {error.strerror}", exits.CANNOT_LOAD) from None
     with app:
+        try:
+            stdio = config.transport.type == "stdio"
+            app.require_transport("stdio" if stdio else "http", websocket=config.transport.websocket)
+        except PolicyError as error:
+            raise CliError(str(error), exits.CANNOT_LOAD) from None
         if config.transport.type == "stdio":
             log.info("serving %d tools on stdio", len(app.tools))
             from mcpkit.transport import run_stdio
