@@ -3,6 +3,18 @@
 from mcpkit.policy.audit import Audit
 from mcpkit.policy.decision import Decision
 from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
+from mcpkit.policy.granting import grants_for
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
 
-__all__ = ["Access", "Audit", "Decision", "Evaluator", "Folder", "Grants", "PathRule", "PolicyError", "Rate"]
+__all__ = [
+    "Access",
+    "Audit",
+    "Decision",
+    "Evaluator",
+    "Folder",
+    "Grants",
+    "PathRule",
+    "PolicyError",
+    "Rate",
+    "grants_for",
+]
