@@ -9,6 +9,8 @@ import unicodedata
 import msgspec
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+# Most names: already in lower case and ASCII, the last part without a digit.
+_PLAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]{1,63}")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
 _LONGEST = 253
 # The two versions of IDNA make different names of these.
@@ -36,6 +38,8 @@ def parse_host(text: str) -> str | Address:
 
     As every resolver does, it takes ``127.1``, ``0x7f.1``, ``017700000001`` and ``2130706433`` for 127.0.0.1.
     """
+    if len(text) <= _LONGEST and _PLAIN.fullmatch(text):
+        return text
     if not text or len(text) > 4 * _LONGEST:
         raise HostError("is not a host: empty, or too long")
     if not text.isascii():

@@ -11,7 +11,7 @@ import msgspec
 from mcpkit.policy.decision import ALLOW, DENY, WILD_ALLOW, WILD_DENY, Decision, Entry, stronger
 
 _WILDCARD = re.compile(r"[*?]")
-_CUTS = (1, 2, 4, 8, 16, 32)
+_LONGEST_CUT = 64
 REMEMBERED = 4096
 """Answers that a table keeps; then it forgets them all. What is longer than `LONGEST_REMEMBERED` it never keeps."""
 LONGEST_REMEMBERED = 256
@@ -84,7 +84,7 @@ class Globs:
 
 
 def _cut(literal: str) -> int:
-    return max((cut for cut in _CUTS if cut <= len(literal)), default=0)
+    return min(len(literal), _LONGEST_CUT)
 
 
 def _first(bucket: list[_Glob], text: str, found: Decision | None) -> Decision | None:
@@ -142,12 +142,23 @@ class ToolTable:
         self._qualified = NameTable([entry for entry in entries if "/" in entry.pattern], default)
         self._names = NameTable([entry for entry in entries if "/" not in entry.pattern], default)
         self._denied = NameTable([one for one in entries if "/" not in one.pattern and not one.allow], default)
+        self._known: dict[tuple[str, str], Decision] = {}
 
     def decide(self, name: str, qualified: str = "") -> Decision:
+        key = (name, qualified)
+        known = self._known.get(key)
+        return known if known is not None else self._new(key)
+
+    def _new(self, key: tuple[str, str]) -> Decision:
+        name, qualified = key
         decision = self._names.decide(name)
         if qualified:
             decision = _joined(decision, self._qualified.decide(qualified))
             decision = _joined(decision, self._denied.decide(qualified.rpartition("/")[2]))
+        if len(name) + len(qualified) <= LONGEST_REMEMBERED:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = decision
         return decision
 
     def alone(self) -> Iterator[tuple[Entry, ToolTable]]:

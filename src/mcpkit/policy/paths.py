@@ -64,6 +64,10 @@ def base_of(pattern: str) -> str:
     return "".join(kept)
 
 
+_Wild = tuple[re.Pattern[str] | None, Decision]
+"""What a path has to fit, beside being in the folder under which this is filed; None: nothing."""
+
+
 class PathTable:
     """The rules of one kind of access, in the order that `mcpkit.policy.grants.PathRule` gives; a denial that names
     the very path comes before everything."""
@@ -74,14 +78,15 @@ class PathTable:
         self._exact: dict[str, Decision] = {}
         self._below: dict[str, Decision] = {}
         """Denied folders: what is in them is denied as if by a wildcard."""
-        self._deny: dict[str, list[tuple[re.Pattern[str], Decision]]] = {}
-        self._allow: dict[str, list[tuple[re.Pattern[str], Decision]]] = {}
+        self._deny: dict[str, list[_Wild]] = {}
+        self._allow: dict[str, list[_Wild]] = {}
         for entry in entries:
             path = "" if entry.pattern == "/" else entry.pattern
             if is_wild(path):
                 by_base = self._allow if entry.allow else self._deny
-                rule = (matcher(path, below=not entry.allow), entry.decision)
-                by_base.setdefault(base_of(path), []).append(rule)
+                base = base_of(path)
+                fits = matcher(path, below=not entry.allow) if path != f"{base}/**" else None
+                by_base.setdefault(base, []).append((fits, entry.decision))
                 continue
             known = self._exact.get(path)
             self._exact[path] = stronger(known, entry.decision) if known else entry.decision
@@ -94,7 +99,9 @@ class PathTable:
         return known if known is not None else self._new(path)
 
     def _new(self, path: str) -> Decision:
-        if path[:1] != "/" or len(path) > LONGEST_PATH or _UNTIDY.search(path):
+        # The quick look finds most tidy paths; a name that begins with a dot needs the other one.
+        suspect = "/." in path or "//" in path or "\0" in path or path[-1:] == "/"
+        if path[:1] != "/" or len(path) > LONGEST_PATH or (suspect and _UNTIDY.search(path)):
             return NOT_A_PATH
         tidy = "" if path == "/" else path
         decision = self._exact.get(tidy) or self._wild(tidy)
@@ -118,13 +125,11 @@ class PathTable:
             yield entry, PathTable([entry], self.default)
 
 
-def _fitting(
-    by_base: dict[str, list[tuple[re.Pattern[str], Decision]]], above: list[str], path: str, found: list[Decision]
-) -> Decision | None:
+def _fitting(by_base: dict[str, list[_Wild]], above: list[str], path: str, found: list[Decision]) -> Decision | None:
     """Of the rules that mean the path the first in the file."""
     for folder in above:
         for pattern, decision in by_base.get(folder, ()):
-            if pattern.fullmatch(path) is not None:
+            if pattern is None or pattern.fullmatch(path) is not None:
                 found.append(decision)
                 break
     return min(found, key=lambda decision: decision.order, default=None)
