@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ from mcpkit.wasm import Runtime
 
 if TYPE_CHECKING:
     from mcpkit.native import Registry
+
+log = logging.getLogger("mcpkit")
 
 ENDPOINT = "/mcp"
 NATIVE = "python"
@@ -66,6 +69,8 @@ class Application:
         self.limits = limits or effective_limits(config)
         self.registry = registry
         self.policy = Evaluator(config.policy) if config.policy is not None else None
+        for note in self.policy.notes() if self.policy is not None else ():
+            log.warning("%s", note)
         self.audit = Audit(config.policy.audit) if config.policy is not None else None
         wasm = config.runtime.wasm
         self.runtime = Runtime(

@@ -5,13 +5,27 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mcpkit.cli import exits
 from mcpkit.cli.exits import CliError
-from mcpkit.config import Config, ConfigError, Limits, Module, UnitError, effective_limits, load, under_policy, units
+from mcpkit.config import (
+    Config,
+    ConfigError,
+    Limits,
+    Module,
+    Policy,
+    UnitError,
+    effective_limits,
+    load,
+    under_policy,
+    units,
+)
+
+if TYPE_CHECKING:
+    from mcpkit.policy import Evaluator
 
 
 def config(args: argparse.Namespace) -> Config | None:
@@ -33,6 +47,16 @@ def limits(args: argparse.Namespace, config: Config | None) -> Limits:
         timeout_ns=_quantity(args.timeout, "--timeout", units.duration),
     )
     return under_policy(flags, config.policy if config is not None else None)
+
+
+def evaluator(policy: Policy) -> Evaluator:
+    """The policy, compiled."""
+    from mcpkit.policy import Evaluator, PolicyError
+
+    try:
+        return Evaluator(policy)
+    except PolicyError as error:
+        raise CliError(f"the policy cannot be used\n{error}", exits.CANNOT_LOAD) from None
 
 
 def files(names: Sequence[str]) -> list[Path]:

@@ -52,7 +52,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion):
+    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _policy):
         add(commands)
     return parser
 
@@ -248,3 +248,23 @@ def _completion(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit completion fish > ~/.config/fish/completions/mcpkit.fish",
     )
     parser.add_argument("shell", choices=SHELLS, help="the shell")
+
+
+def _policy(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "policy",
+        "say why a policy allows or denies something, or check one",
+        "mcpkit policy explain calculator/add call --config config.yaml",
+        "mcpkit policy explain calculator/add call '{\"a\": 2}' --config config.yaml",
+        "mcpkit policy explain reader/cat read:/data/notes.txt --policy policy.yaml",
+        "mcpkit policy explain fetch/get connect:api.example.org:443 --policy policy.yaml --json",
+        "mcpkit policy explain fetch/get env:API_KEY --policy policy.yaml",
+        "mcpkit policy check policy.yaml",
+        more=f"exit status of explain:\n  {exits.OK:<4}allowed\n  {exits.DENIED:<4}denied",
+    )
+    parser.add_argument("action", choices=("explain", "check"), help="say why, or check a file")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="explain: TOOL ACTION [ARGUMENTS]; check: FILE")
+    parser.add_argument("--config", metavar="FILE", help="configuration whose policy is asked")
+    parser.add_argument("--policy", metavar="FILE", help="a policy's own file, or one of Wassette's")
+    parser.add_argument("--json", action="store_true", help="print the decision as JSON")

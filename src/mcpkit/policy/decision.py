@@ -31,6 +31,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.strength != NOTHING
 
 
+UNRESTRICTED = Decision(allowed=True, rule="", why="allowed: the policy has no rules about this")
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A rule of the file, ready to be compiled into a table."""
 

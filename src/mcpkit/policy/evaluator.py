@@ -10,14 +10,13 @@ import msgspec
 
 from mcpkit.config.policy import ACCESSES, OPERATIONS, HttpRule, NetworkRule, Operation, Policy, parameters_schema
 from mcpkit.config.policy import Access as AnyAccess
-from mcpkit.policy.decision import Decision, Entry, ruling
+from mcpkit.policy.decision import UNRESTRICTED, WILD_ALLOW, Decision, Entry, ruling
 from mcpkit.policy.names import NameTable, ToolTable, UriTable, is_wild
 from mcpkit.policy.network import NetworkTable
 from mcpkit.policy.paths import PathTable
 from mcpkit.schema import Checker, SchemaError, SchemaMismatch
 from mcpkit.schema import compile as compile_schema
 
-UNRESTRICTED = Decision(allowed=True, rule="", why="allowed: the policy has no rules about this")
 WILDCARDS = frozenset("*?")
 
 
@@ -54,8 +53,9 @@ class Evaluator:
             NameTable(_entries("mcp.prompts", rules.prompts, "name"), _denied("mcp.prompts")) if rules.prompts else None
         )
         self.resources: dict[str, UriTable] | None = None
+        self.resource_entries: list[Entry] | None = None
         if rules.resources is not None:
-            every = _entries("mcp.resources", rules.resources, "uri")
+            self.resource_entries = every = _entries("mcp.resources", rules.resources, "uri")
             self.resources = {
                 operation: UriTable(
                     [one for one in every if _has(one.rule.operations, operation)], _denied("mcp.resources")
@@ -73,6 +73,25 @@ class Evaluator:
         }
         self.network_rules = NetworkTable(_entries("core.network", core.network, ""), _denied("core.network"))
         self._conditions = [_condition(entry) for entry in (self.tools.entries if self.tools else ()) if entry.allow]
+
+    def notes(self) -> list[str]:
+        """What is right and yet hardly meant."""
+        tables: list[Sequence[Entry]] = [
+            self.tools.entries if self.tools is not None else (),
+            self.prompts.entries if self.prompts is not None else (),
+            self.resource_entries or (),
+            self.environment_rules.entries,
+        ]
+        out = []
+        for entries in tables:
+            every = next((one for one in entries if not one.allow and not one.pattern.strip("*")), None)
+            lost = [one for one in entries if one.decision.strength == WILD_ALLOW]
+            if every is not None and lost:
+                out.append(
+                    f"{every.decision.place}: {every.decision.rule} denies what {lost[0].decision.rule} allows, "
+                    "because it has a wildcard too; remove the denial: what no rule allows is denied anyway"
+                )
+        return out
 
     # What clients use
 

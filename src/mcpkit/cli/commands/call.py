@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mcpkit.cli import catalogue, exits, options
 from mcpkit.cli.commands.tools import as_json, as_text
 from mcpkit.cli.exits import CliError
@@ -18,6 +20,7 @@ from mcpkit.metering import Usage, show
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
+    from mcpkit.policy import Evaluator
 
 MAX_ARGUMENTS = 64 << 20
 
@@ -32,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
             print(as_json(tools) if args.json else as_text(tools))
             return exits.OK
         spec = _find(tools, args.tool)
+        if config is not None and config.policy is not None:
+            _allowed(options.evaluator(config.policy), spec, arguments)
         call = spec.bind(limits).call(arguments)
     outcome = read(call, spec.style == "command")
     usage = Usage(call.units, call.wall_ns, call.mean_rate, call.peak_rate, call.memory_bytes, limits.max_units)
@@ -58,6 +63,16 @@ def _find(tools: Catalogue, name: str) -> ToolSpec:
         return tools.tool(name)
     except UnknownToolError as error:
         raise CliError(str(error)) from None
+
+
+def _allowed(policy: Evaluator, spec: ToolSpec, arguments: bytes) -> None:
+    """Raises CliError where the policy does not allow the call."""
+    decision = policy.tool(spec.name, spec.qualified)
+    refused = (
+        policy.arguments(spec.name, spec.qualified, msgspec.json.decode(arguments)) if decision.allowed else decision
+    )
+    if refused is not None:
+        raise CliError(f"{spec.name}: {refused.why}" + (f" ({refused.place})" if refused.place else ""), exits.DENIED)
 
 
 def _arguments(text: str | None) -> bytes:

@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-from mcpkit.cli import exits
+from mcpkit.cli import exits, options
 from mcpkit.cli.terminal import complain
 from mcpkit.config import Config, ConfigError, Limits, effective_limits, load
 from mcpkit.config.units import show_duration, show_size
@@ -26,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
             print(error, file=sys.stderr)
             complain(f"{args.config}: {count} problem{'s' if count > 1 else ''}")
         return exits.CANNOT_LOAD
+    if config.policy is not None:
+        options.evaluator(config.policy)  # what is wrong with schemas in it is found out here
     limits = effective_limits(config)
     if args.json:
         print(json.dumps({"valid": True, "limits": msgspec.to_builtins(limits)}, indent=2))
