@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from mcpkit.config import (
     under_policy,
 )
 from mcpkit.config.policy import McpRules, ToolRule
+from mcpkit.policy import Evaluator
 
 MIB = 1 << 20
 SECOND = 10**9
@@ -260,3 +262,28 @@ def test_a_configuration_may_hold_wassettes_policy() -> None:
     assert policy is not None
     assert policy.core.environment.allow[0].key == "HOME"
     assert Config(policy=policy).policy is policy
+
+
+# What the documentation and the examples show
+
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_examples_of_the_documentation_are_whole_configurations(tmp_path: Path) -> None:  # A40
+    (tmp_path / "policy.yaml").write_text("version: '1.0'\n")
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/policy.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert loads(block, folder=tmp_path).policy is not None
+
+
+def test_the_example_policy(tmp_path: Path) -> None:
+    policy = Evaluator(load_policy(ROOT / "examples/policy.yaml"))
+    assert policy.tool("add", "calculator/add").allowed
+    assert not policy.tool("other", "other/other").allowed
+    assert policy.arguments("text-stats", "text-stats/text-stats", {}) is not None
+    assert policy.storage(f"{ROOT}/examples/data/a/b.txt", "read").allowed
+    assert not policy.storage(f"{ROOT}/examples/data/a/b.key", "read").allowed
+    assert policy.network("api.example.org", 443, "https").allowed
+    assert policy.variables({"DATABASE_URL": "u", "DATABASE_PASSWORD": "p"}) == (("DATABASE_URL", "u"),)
