@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpkit.config import loads_policy
+from mcpkit.config.hosts import Address, HostError, parse_host, special
 from mcpkit.policy import Evaluator, PolicyError
 
 
@@ -23,8 +26,6 @@ def evaluator(text: str, folder: Path | str = "/work") -> Evaluator:
 
 def flow(data: Any) -> str:
     """Data as JSON, which is YAML."""
-    import json
-
     return json.dumps(data)
 
 
@@ -346,6 +347,40 @@ def test_the_answers_of_a_name_server_are_checked_again() -> None:  # A63
     assert policy.check_addresses("unknown.net", ["10.1.0.5"], 443).allowed
     assert policy.check_addresses("localhost", ["127.0.0.1", "::1"], 80).allowed
     assert not policy.check_addresses("localhost", ["10.0.0.1"], 80).allowed
+
+
+@given(st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address) | st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address))
+def test_what_python_calls_not_global_is_special_here(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    parsed = parse_host(str(address))
+    assert isinstance(parsed, Address)
+    if not address.is_global or address.is_multicast:
+        assert special(parsed)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    assert ipaddress.ip_address(str(parsed)) == (mapped or address)
+
+
+NUMBERS = st.integers(0, 2**33).flatmap(lambda n: st.sampled_from([str(n), hex(n), f"0{n:o}", f"{n % 300}"]))
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=5).map(".".join))
+def test_addresses_in_numbers_are_what_the_c_library_makes_of_them(text: str) -> None:
+    try:
+        expected = socket.inet_aton(text)
+    except OSError:
+        with pytest.raises(HostError):
+            parse_host(text)
+        return
+    assert parse_host(text) == Address(32, int.from_bytes(expected))
+
+
+@given(st.text(max_size=40) | st.text("a.:-_[]%0x1é。", max_size=20))
+def test_any_text_is_a_host_or_an_error(text: str) -> None:
+    try:
+        host = parse_host(text)
+    except HostError:
+        return
+    assert parse_host(str(host)) == host
+    assert str(host).isascii()
 
 
 OCTETS = st.sampled_from([0, 1, 10, 93, 100, 127, 169, 172, 192, 224, 255])

@@ -13,7 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from mcpkit.policy import PolicyError
+from mcpkit.application import Application
+from mcpkit.config import loads, loads_policy
+from mcpkit.mcp.guard import Guard
+from mcpkit.policy import Evaluator, PolicyError
 from mcpkit.transport import asgi_app
 from servers import ADD_WAT, BOTH, HttpServer, command, http_server, initialize, legacy, modern, modern_headers
 
@@ -99,6 +102,26 @@ def test_an_unknown_tool_stays_an_unknown_tool(server: HttpServer) -> None:
     assert server.call("nothing", {}).json["error"]["code"] == -32602
 
 
+def test_a_policys_limits_hold_whatever_flags_say(folder: Path, tmp_path: Path) -> None:  # A41
+    (tmp_path / "config.yaml").write_text("policy: {core: {resources: {limits: {fuel: 1M}}}}")
+    words = ("--config", str(tmp_path / "config.yaml"), str(folder / "add.wat"), "--max-compute-units", "50M")
+    with http_server(*words) as server:
+        meta = server.call("spin", {"n": 1}).json["result"]["_meta"]
+    assert meta["io.mcpkit/error"]["kind"] == "out_of_units"
+    assert meta["io.mcpkit/usage"]["computeUnits"] == 1_000_000
+
+
+def test_calls_of_what_is_allowed_without_conditions_never_leave_the_core(folder: Path) -> None:
+    def table(rules: str) -> dict[str, bool]:
+        config = loads(f"{{runtime: {{wasm: {{module_path: add.wat}}}}, policy: {{tools: {rules}}}}}", folder=folder)
+        with Application(config) as app:
+            return {name: tool is not None for name, tool in app.tools.items()}
+
+    assert table("['add/*']") == {"add": True, "spin": True}
+    assert table("[add]") == {"add": True, "spin": False}
+    assert table("[{name: 'add/*', parameters: {a: {max: 1}}}]") == {"add": False, "spin": False}
+
+
 # What is written in Python
 
 
@@ -175,10 +198,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]
     assert process.stdin
     assert process.stdout
 
-    def asks(method: str, **params: Any) -> Any:
+    def asks(what: Any, **params: Any) -> Any:
         assert process.stdin
         assert process.stdout
-        process.stdin.write(json.dumps(modern(method, params)) + "\n")
+        process.stdin.write(json.dumps(modern(what, params) if isinstance(what, str) else what) + "\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline())
 
@@ -217,6 +240,23 @@ def test_resources(ask: Callable[..., Any]) -> None:  # A63
     for uri in ("notes://closed", "notes://closed/text", "notes://%63losed/text", "other://x"):
         error = ask("resources/read", uri=uri)["error"]
         assert error["data"]["io.mcpkit/error"]["kind"] == "policy", uri
+
+
+def test_subscriptions(ask: Callable[..., Any]) -> None:
+    assert "result" in ask(initialize())
+    assert ask(legacy("resources/subscribe", {"uri": "notes://open"}))["result"] == {}
+    error = ask(legacy("resources/subscribe", {"uri": "notes://closed"}))["error"]
+    assert error["data"]["io.mcpkit/error"]["kind"] == "policy"
+
+
+def test_skills_are_shown_where_they_may_be_read() -> None:
+    skills = {"skill://open/SKILL.md": 1, "skill://closed/SKILL.md": 2}
+    policy = Evaluator(loads_policy("mcp: {resources: {allow: ['skill://*'], deny: ['skill://closed/*']}}"))
+    seen = Guard(policy).visible(skills)
+    assert dict(seen) == {"skill://open/SKILL.md": 1}
+    assert seen.get("skill://closed/SKILL.md") is None
+    skills["skill://new/SKILL.md"] = 3
+    assert len(seen) == 2
 
 
 # Transports

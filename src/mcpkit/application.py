@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 import mcpkit
-from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
+from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits, under_policy
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue, ToolSpec
@@ -66,7 +66,7 @@ class Application:
         policy that cannot be kept, OSError where its audit file cannot be opened.
         """
         self.config = config
-        self.limits = limits or effective_limits(config)
+        self.limits = under_policy(limits or effective_limits(config), config.policy)
         self.registry = registry
         self.policy = Evaluator(config.policy) if config.policy is not None else None
         for note in self.policy.notes() if self.policy is not None else ():
