@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+import guests
 from mcpkit.application import Application
 from mcpkit.config import loads, loads_policy
 from mcpkit.mcp.guard import Guard
@@ -120,6 +122,25 @@ def test_calls_of_what_is_allowed_without_conditions_never_leave_the_core(folder
     assert table("['add/*']") == {"add": True, "spin": True}
     assert table("[add]") == {"add": True, "spin": False}
     assert table("[{name: 'add/*', parameters: {a: {max: 1}}}]") == {"add": False, "spin": False}
+
+
+def test_guests_see_the_variables_that_rules_allow_and_no_others(tmp_path: Path) -> None:  # A63
+    module = guests.build("environ")
+    config = tmp_path / "config.yaml"
+    config.write_text("policy: {core: {environment: {allow: ['MCPKIT_TEST_*'], deny: ['*_PASSWORD']}}}")
+    env = {"MCPKIT_TEST_URL": "u", "MCPKIT_TEST_PASSWORD": "secret", "OTHER": "x"}
+    with http_server("--config", str(config), str(module), env=env) as server:
+        seen = json.loads(server.call("environ", {}).json["result"]["content"][0]["text"])
+    assert seen == ["MCPKIT_TEST_URL=u"]
+    done = subprocess.run(
+        command("call", str(module), "environ", "--config", str(config)),
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, **env},
+    )
+    assert json.loads(done.stdout) == seen
+    with http_server(str(module), env=env) as server:  # without a policy: none
+        assert server.call("environ", {}).json["result"]["content"][0]["text"] == "[]"
 
 
 # What is written in Python

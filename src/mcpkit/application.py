@@ -26,7 +26,7 @@ from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.runner import Answer
-from mcpkit.policy import Audit, Evaluator, PolicyError
+from mcpkit.policy import Audit, Evaluator, PolicyError, grants_for
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
@@ -83,7 +83,10 @@ class Application:
         )
         try:
             self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
-            self.guests: dict[str, Tool] = {spec.name: spec.bind(self.limits) for spec in self.catalogue}
+            grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in self.catalogue}}
+            self.guests: dict[str, Tool] = {
+                spec.name: spec.bind(self.limits, grants[spec.module]) for spec in self.catalogue
+            }
             commands = [spec for spec in self.catalogue if spec.style == "command"]
             self._checks = {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)}
             self._promises = {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema}

@@ -186,14 +186,23 @@ class Evaluator:
         return self.environment_rules.decide(name)
 
     def variables(self, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Those that guests may see, by name."""
-        return tuple((name, value) for name, value in sorted(environ.items()) if self.environment(name).allowed)
+        """Those that guests may see, by name; without those that are not UTF-8, which no guest can be given."""
+        allowed = [(name, value) for name, value in sorted(environ.items()) if self.environment(name).allowed]
+        return tuple(pair for pair in allowed if all(map(_is_text, pair)))
 
 
 def accesses(entry: Entry) -> tuple[AnyAccess, ...]:
     """What a rule is about: where it says nothing, reading where it allows and everything where it denies."""
     given: tuple[AnyAccess, ...] | None = entry.rule.access
     return given if given is not None else ("read",) if entry.allow else ACCESSES
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _has(operations: tuple[str, ...] | None, operation: str) -> bool:

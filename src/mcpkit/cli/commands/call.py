@@ -17,6 +17,7 @@ from mcpkit.cli.terminal import complain, paint
 from mcpkit.core.json import JsonError, validate
 from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
 from mcpkit.metering import Usage, show
+from mcpkit.policy import grants_for
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
@@ -35,9 +36,10 @@ def run(args: argparse.Namespace) -> int:
             print(as_json(tools) if args.json else as_text(tools))
             return exits.OK
         spec = _find(tools, args.tool)
-        if config is not None and config.policy is not None:
-            _allowed(options.evaluator(config.policy), spec, arguments)
-        call = spec.bind(limits).call(arguments)
+        policy = options.evaluator(config.policy) if config is not None and config.policy is not None else None
+        if policy is not None:
+            _allowed(policy, spec, arguments)
+        call = spec.bind(limits, grants_for(policy, spec.module)).call(arguments)
     outcome = read(call, spec.style == "command")
     usage = Usage(call.units, call.wall_ns, call.mean_rate, call.peak_rate, call.memory_bytes, limits.max_units)
     if args.json:
