@@ -100,6 +100,18 @@ def test_arguments_are_checked_before_the_guest_runs_and_never_written_down(serv
     assert "424242" not in (folder / "audit.jsonl").read_text()
 
 
+def test_calls_too_many_are_refused_until_the_hour_is_over(folder: Path, tmp_path: Path) -> None:  # A43
+    (tmp_path / "config.yaml").write_text("policy: {tools: [{name: add, max_calls_per_hour: 3}]}")
+    with http_server("--config", str(tmp_path / "config.yaml"), str(folder / "add.wat")) as server:
+        said = [server.call("add", {"a": i, "b": 1}).json["result"] for i in range(8)]
+    # An hour may end meanwhile, and only one.
+    assert sum("structuredContent" in result for result in said) in range(3, 7)
+    refused = [result for result in said if result["isError"]]
+    error = refused[0]["_meta"]["io.mcpkit/error"]
+    assert (error["kind"], error["window"], error["limit"]) == ("rate", "hour", 3)
+    assert 0 < error["retryAfter"] <= 3601
+
+
 def test_an_unknown_tool_stays_an_unknown_tool(server: HttpServer) -> None:
     assert server.call("nothing", {}).json["error"]["code"] == -32602
 

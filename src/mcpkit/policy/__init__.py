@@ -5,6 +5,7 @@ from mcpkit.policy.decision import Decision
 from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
 from mcpkit.policy.granting import grants_for
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
+from mcpkit.policy.rates import RateMeter
 
 __all__ = [
     "Access",
@@ -16,5 +17,6 @@ __all__ = [
     "PathRule",
     "PolicyError",
     "Rate",
+    "RateMeter",
     "grants_for",
 ]

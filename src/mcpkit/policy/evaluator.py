@@ -11,7 +11,7 @@ import msgspec
 from mcpkit.config.policy import ACCESSES, OPERATIONS, HttpRule, NetworkRule, Operation, Policy, parameters_schema
 from mcpkit.config.policy import Access as AnyAccess
 from mcpkit.policy.decision import UNRESTRICTED, WILD_ALLOW, Decision, Entry, ruling
-from mcpkit.policy.names import NameTable, ToolTable, UriTable, is_wild
+from mcpkit.policy.names import REMEMBERED, NameTable, ToolTable, UriTable, is_wild
 from mcpkit.policy.network import NetworkTable
 from mcpkit.policy.paths import PathTable
 from mcpkit.schema import Checker, SchemaError, SchemaMismatch
@@ -36,6 +36,13 @@ class Condition(msgspec.Struct, frozen=True):
 
     rule: Decision
     checker: Checker
+
+
+class _Demands(msgspec.Struct, frozen=True):
+    """What the rules that allow a tool ask of its calls."""
+
+    conditions: tuple[Condition, ...]
+    rate: Rate | None
 
 
 class Evaluator:
@@ -72,6 +79,7 @@ class Evaluator:
             for access in ACCESSES
         }
         self.network_rules = NetworkTable(_entries("core.network", core.network, ""), _denied("core.network"))
+        self._known_demands: dict[tuple[str, str], _Demands] = {}
         self._conditions = [_condition(entry) for entry in (self.tools.entries if self.tools else ()) if entry.allow]
 
     def notes(self) -> list[str]:
@@ -107,11 +115,7 @@ class Evaluator:
 
     def conditions(self, name: str, qualified: str = "") -> tuple[Condition, ...]:
         """What the rules that allow a tool ask of its arguments: all of them, not only the strongest's."""
-        return tuple(
-            Condition(entry.decision, checker)
-            for entry, checker in self._conditions
-            if checker is not None and _means(entry, name, qualified)
-        )
+        return self._demands(name, qualified).conditions
 
     def arguments(self, name: str, qualified: str, arguments: Any) -> Decision | None:
         """The denial where arguments (as `json.loads` makes them) are not what the rules ask; None where they are.
@@ -132,21 +136,30 @@ class Evaluator:
         lengths = [
             one.rule.max_length for one in entries if one.allow and NameTable([one], UNRESTRICTED).decide(name).decided
         ]
-        return min((length for length in lengths if length is not None), default=None)
+        return _least(lengths)
 
     def rates(self, tools: Iterable[tuple[str, str]]) -> dict[str, Rate]:
         """For tools (name, ``module/tool``) that may not be called any number of times: the least of all rules that
         allow the tool, and of that tool alone."""
-        out: dict[str, Rate] = {}
-        for name, qualified in tools:
-            rules = [entry.rule for entry, _ in self._conditions if _means(entry, name, qualified)]
-            rate = Rate(
-                min((one.max_calls_per_minute for one in rules if one.max_calls_per_minute is not None), default=None),
-                min((one.max_calls_per_hour for one in rules if one.max_calls_per_hour is not None), default=None),
-            )
-            if rate != Rate(None, None):
-                out[name] = rate
-        return out
+        found = ((name, self.rate(name, qualified)) for name, qualified in tools)
+        return {name: rate for name, rate in found if rate is not None}
+
+    def rate(self, name: str, qualified: str = "") -> Rate | None:
+        """The same for one tool; None: any number."""
+        return self._demands(name, qualified).rate
+
+    def _demands(self, name: str, qualified: str) -> _Demands:
+        known = self._known_demands.get((name, qualified))
+        if known is None:
+            means = [(entry, checker) for entry, checker in self._conditions if _means(entry, name, qualified)]
+            conditions = [Condition(entry.decision, checker) for entry, checker in means if checker is not None]
+            rates = [Rate(entry.rule.max_calls_per_minute, entry.rule.max_calls_per_hour) for entry, _ in means]
+            rate = Rate(_least(one.per_minute for one in rates), _least(one.per_hour for one in rates))
+            known = _Demands(tuple(conditions), rate if rate != Rate(None, None) else None)
+            if len(self._known_demands) >= REMEMBERED:
+                self._known_demands.clear()
+            self._known_demands[name, qualified] = known
+        return known
 
     def transport(self, kind: str) -> Decision:
         """`kind`: stdio, http or websocket."""
@@ -252,6 +265,10 @@ def _condition(entry: Entry) -> tuple[Entry, Checker | None]:
         return entry, compile_schema(parameters_schema(entry.rule.parameters))
     except SchemaError as error:
         raise PolicyError(f"{entry.rule.place}: parameters of {entry.decision.rule}: {error}") from None
+
+
+def _least(values: Iterable[int | None]) -> int | None:
+    return min((value for value in values if value is not None), default=None)
 
 
 def _means(entry: Entry, name: str, qualified: str) -> bool:
