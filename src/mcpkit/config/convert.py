@@ -51,7 +51,7 @@ class Place(msgspec.Struct, frozen=True):
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-class Hidden(msgspec.Struct, frozen=True):
+class Placed(msgspec.Struct, frozen=True):
     """Marks a field that no file has: the converter fills it with the `Place` of its struct."""
 
 
@@ -92,10 +92,10 @@ class Converter:
             self.note(node, path, f"expected keys and values, got {_describe(node)}")
             return None
         fields = msgspec.structs.fields(struct)
-        known = {field.encode_name: field for field in fields if not _is_hidden(field.type)}
+        known = {field.encode_name: field for field in fields if not _is_placed(field.type)}
         not_yet: dict[str, str] = struct.NOT_YET
         place = Place(self.file, node.line, self.folder)
-        values: dict[str, Any] = {field.name: place for field in fields if _is_hidden(field.type)}
+        values: dict[str, Any] = {field.name: place for field in fields if _is_placed(field.type)}
         self.places.setdefault(path, node)
         seen: dict[str, Scalar] = {}
         before = len(self.problems)
@@ -192,8 +192,8 @@ class Converter:
         return self.folder / Path(text).expanduser()
 
 
-def _is_hidden(kind: Any) -> bool:
-    return get_origin(kind) is Annotated and any(isinstance(mark, Hidden) for mark in get_args(kind)[1:])
+def _is_placed(kind: Any) -> bool:
+    return get_origin(kind) is Annotated and any(isinstance(mark, Placed) for mark in get_args(kind)[1:])
 
 
 def _scalar(node: Node, expected: str) -> Scalar:

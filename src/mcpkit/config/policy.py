@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from mcpkit.config import units
 from mcpkit.config.convert import Check, Quantity
 from mcpkit.config.hosts import HostError, parse_host
-from mcpkit.config.section import ComputeUnits, Count, Duration, Hidden, Place, Section, Size, Text
+from mcpkit.config.section import ComputeUnits, Count, Duration, Place, Section, Size, Text, Where
 
 Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
 
@@ -61,7 +61,7 @@ Cidr = Annotated[
 class Rule(Section, frozen=True, kw_only=True):
     """An entry of ``allow`` or ``deny``."""
 
-    place: Annotated[Place, Hidden()] = Place()
+    place: Where = Place()
     """Where the file has it."""
 
 
@@ -121,7 +121,7 @@ class PolicyLimits(Section, frozen=True, kw_only=True):
     memory: Size | None = None
     execution_time: Duration | None = None
     fuel: ComputeUnits | None = None
-    place: Annotated[Place, Hidden()] = Place()
+    place: Where = Place()
 
 
 class Resources(Section, frozen=True, kw_only=True):
@@ -217,7 +217,7 @@ class TransportRules(Section, frozen=True, kw_only=True):
     stdio: bool = False
     http: bool | HttpRule = False
     websocket: bool = False
-    place: Annotated[Place, Hidden()] = Place()
+    place: Where = Place()
 
 
 class McpRules(Section, frozen=True, kw_only=True):
@@ -246,7 +246,7 @@ class Policy(Section, frozen=True, kw_only=True):
     """Short for ``mcp.tools``."""
     audit: Path | None = None
     """A file that refusals are appended to, one JSON object per line; None: they go to the log."""
-    place: Annotated[Place, Hidden()] = Place()
+    place: Where = Place()
 
     @property
     def effective(self) -> McpRules:

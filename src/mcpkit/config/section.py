@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from mcpkit.config import units
-from mcpkit.config.convert import Check, Hidden, Place, Quantity, Range
+from mcpkit.config.convert import Check, Place, Placed, Quantity, Range
 
-__all__ = ["ComputeUnits", "Count", "Duration", "Hidden", "Place", "Port", "Section", "Size", "Text"]
+__all__ = ["ComputeUnits", "Count", "Duration", "Place", "Port", "Section", "Size", "Text", "Where"]
 
 Size = Annotated[int, Quantity(units.size, allow_number=True)]
 """Bytes."""
@@ -19,6 +19,8 @@ ComputeUnits = Annotated[int, Quantity(units.compute_units, allow_number=True)]
 Port = Annotated[int, Range(1, 65535)]
 Count = Annotated[int, Range(1, 1_000_000)]
 Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
+Where = Annotated[Place, Placed()]
+"""No key: where the section stands."""
 
 LATER = "not supported yet in this version; remove the key"
 
