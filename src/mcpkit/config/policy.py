@@ -72,6 +72,8 @@ class Rules(Section, frozen=True, kw_only=True):
 
 
 class StorageRule(Rule, frozen=True, kw_only=True):
+    """Paths of this machine."""
+
     SCALAR_KEY: ClassVar[str] = "uri"
 
     uri: Text
@@ -81,11 +83,15 @@ class StorageRule(Rule, frozen=True, kw_only=True):
 
 
 class StorageRules(Rules, frozen=True, kw_only=True):
+    """What guests may do with files."""
+
     allow: tuple[StorageRule, ...] = ()
     deny: tuple[StorageRule, ...] = ()
 
 
 class NetworkRule(Rule, frozen=True, kw_only=True):
+    """Hosts or addresses."""
+
     SCALAR_KEY: ClassVar[str] = "host"
 
     host: Host | None = None
@@ -97,17 +103,23 @@ class NetworkRule(Rule, frozen=True, kw_only=True):
 
 
 class NetworkRules(Rules, frozen=True, kw_only=True):
+    """What guests may connect to."""
+
     allow: tuple[NetworkRule, ...] = ()
     deny: tuple[NetworkRule, ...] = ()
 
 
 class EnvironmentRule(Rule, frozen=True, kw_only=True):
+    """Variables; * and ? stand for any text and any character."""
+
     SCALAR_KEY: ClassVar[str] = "key"
 
     key: Text
 
 
 class EnvironmentRules(Rules, frozen=True, kw_only=True):
+    """Which of the host's variables guests see."""
+
     allow: tuple[EnvironmentRule, ...] = ()
     deny: tuple[EnvironmentRule, ...] = ()
 
@@ -125,6 +137,8 @@ class PolicyLimits(Section, frozen=True, kw_only=True):
 
 
 class Resources(Section, frozen=True, kw_only=True):
+    """What one call may use."""
+
     limits: PolicyLimits = PolicyLimits()
 
 
@@ -138,6 +152,8 @@ class Core(Section, frozen=True, kw_only=True):
 
 
 class ToolRule(Rule, frozen=True, kw_only=True):
+    """Tools that may be used, and how."""
+
     SCALAR_KEY: ClassVar[str] = "name"
     NOT_YET: ClassVar[dict[str, str]] = {
         "require_confirmation": "mcpkit asks nobody before a call, clients do; remove the key",
@@ -152,6 +168,8 @@ class ToolRule(Rule, frozen=True, kw_only=True):
 
 
 class ToolDenial(Rule, frozen=True, kw_only=True):
+    """Tools that may not be used."""
+
     SCALAR_KEY: ClassVar[str] = "name"
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
         ("max_calls_per_minute", "max_calls_per_hour", "parameters", "require_confirmation"),
@@ -162,11 +180,15 @@ class ToolDenial(Rule, frozen=True, kw_only=True):
 
 
 class ToolRules(Rules, frozen=True, kw_only=True):
+    """Which tools clients may use."""
+
     allow: tuple[ToolRule, ...] = ()
     deny: tuple[ToolDenial, ...] = ()
 
 
 class PromptRule(Rule, frozen=True, kw_only=True):
+    """Prompts that may be used."""
+
     SCALAR_KEY: ClassVar[str] = "name"
 
     name: Text
@@ -175,6 +197,8 @@ class PromptRule(Rule, frozen=True, kw_only=True):
 
 
 class PromptDenial(Rule, frozen=True, kw_only=True):
+    """Prompts that may not be used."""
+
     SCALAR_KEY: ClassVar[str] = "name"
     NOT_YET: ClassVar[dict[str, str]] = {
         "max_length": "has no effect on what is denied; remove the key, or put the rule into allow"
@@ -184,11 +208,15 @@ class PromptDenial(Rule, frozen=True, kw_only=True):
 
 
 class PromptRules(Rules, frozen=True, kw_only=True):
+    """Which prompts clients may use."""
+
     allow: tuple[PromptRule, ...] = ()
     deny: tuple[PromptDenial, ...] = ()
 
 
 class ResourceRule(Rule, frozen=True, kw_only=True):
+    """Resources, by URI; * and ? stand for any text and any character."""
+
     SCALAR_KEY: ClassVar[str] = "uri"
 
     uri: Text
@@ -197,11 +225,15 @@ class ResourceRule(Rule, frozen=True, kw_only=True):
 
 
 class ResourceRules(Rules, frozen=True, kw_only=True):
+    """Which resources clients may use."""
+
     allow: tuple[ResourceRule, ...] = ()
     deny: tuple[ResourceRule, ...] = ()
 
 
 class HttpRule(Section, frozen=True, kw_only=True):
+    """HTTP, with conditions."""
+
     NOT_YET: ClassVar[dict[str, str]] = {
         "allowed_origins": "not a key here: origins are let in by transport.settings.allowed_origins; remove the key",
         "allowed_methods": "not a key here: the protocol says which methods there are; remove the key",
@@ -230,6 +262,8 @@ class McpRules(Section, frozen=True, kw_only=True):
 
 
 class Extensions(Section, frozen=True, kw_only=True):
+    """Another place for `mcp`."""
+
     mcp: McpRules | None = None
 
 
