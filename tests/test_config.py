@@ -223,9 +223,7 @@ nonsense: 1
     "text",
     [
         "distribution: {registry: example.org/x}",
-        "runtime: {limits: {max_requests_per_minute: 10}}",
         "runtime: {type: wasmedge}",
-        "runtime: {wasm: {metering: {quotas: {per_hour: 1}}}}",
         "runtime: {wasm: {metering: {enable_monitoring: true}}}",
         "transport: {type: grpc}",
         "transport: {type: http, settings: {compression: true}}",

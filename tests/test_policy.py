@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mcpkit.config import loads_policy
 from mcpkit.config.hosts import Address, HostError, parse_host, special
-from mcpkit.policy import Evaluator, PolicyError, Rate, RateMeter
+from mcpkit.policy import Evaluator, PolicyError, Rates
 
 
 def evaluator(text: str, folder: Path | str = "/work") -> Evaluator:
@@ -485,34 +485,11 @@ tools:
         "add": (10, 1000),
         "sub": (100, 1000),
     }
-
-
-@given(
-    st.integers(1, 3) | st.none(),
-    st.integers(1, 6) | st.none(),
-    st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ab")), max_size=60),
-)
-def test_no_window_ever_has_more_calls_than_its_limit(  # A43
-    per_minute: int | None, per_hour: int | None, calls: list[tuple[int, str]]
-) -> None:
-    now = 1_000_000_000 - 1_000_000_000 % 3600 + 3000.0
-    meter = RateMeter(lambda: now)
-    taken: list[tuple[float, str]] = []
-    for pause, tool in calls:
-        now += pause
-        over = meter.call(tool, Rate(per_minute, per_hour))
-        full = {
-            window
-            for window, seconds, limit in (("minute", 60, per_minute), ("hour", 3600, per_hour))
-            if limit is not None and sum(at // seconds == now // seconds for at, name in taken if name == tool) >= limit
-        }
-        assert (over is None) is (not full)
-        if over is None:
-            taken.append((now, tool))
-        else:
-            assert over.window in full
-            assert now < over.resets <= now + (60 if over.window == "minute" else 3600)
-            assert over.resets <= now + over.retry_after
+    tools = Rates(policy, {"calculator/add": "add", "m/other": "other", "evil/x": "add"})
+    assert dict(tools) == {"calculator/add": (10, 1000), "evil/x": (10, 0)}
+    assert tools.get("calculator/later", (0, 0)) == (100, 1000)
+    assert policy.has_rates
+    assert not evaluator("tools: [a]").has_rates
 
 
 # Transports

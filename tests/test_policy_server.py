@@ -101,15 +101,18 @@ def test_arguments_are_checked_before_the_guest_runs_and_never_written_down(serv
 
 
 def test_calls_too_many_are_refused_until_the_hour_is_over(folder: Path, tmp_path: Path) -> None:  # A43
-    (tmp_path / "config.yaml").write_text("policy: {tools: [{name: add, max_calls_per_hour: 3}]}")
+    store = f"runtime: {{wasm: {{metering: {{quotas: {{store: {tmp_path}/counts}}}}}}}}\n"
+    (tmp_path / "config.yaml").write_text(
+        store + "policy: {tools: [{name: add, max_calls_per_hour: 3, parameters: {a: {max: 8}}}]}"
+    )
     with http_server("--config", str(tmp_path / "config.yaml"), str(folder / "add.wat")) as server:
+        assert server.call("add", {"a": 9, "b": 1}).json["result"]["isError"]  # not counted
         said = [server.call("add", {"a": i, "b": 1}).json["result"] for i in range(8)]
     # An hour may end meanwhile, and only one.
     assert sum("structuredContent" in result for result in said) in range(3, 7)
     refused = [result for result in said if result["isError"]]
     error = refused[0]["_meta"]["io.mcpkit/error"]
-    assert (error["kind"], error["window"], error["limit"]) == ("rate", "hour", 3)
-    assert 0 < error["retryAfter"] <= 3601
+    assert (error["kind"], error["scope"], error["quota"], error["limit"]) == ("rate", "tool", "per_hour", 3)
 
 
 def test_an_unknown_tool_stays_an_unknown_tool(server: HttpServer) -> None:
@@ -127,12 +130,13 @@ def test_a_policys_limits_hold_whatever_flags_say(folder: Path, tmp_path: Path) 
 
 def test_calls_of_what_is_allowed_without_conditions_never_leave_the_core(folder: Path) -> None:
     def table(rules: str) -> dict[str, bool]:
-        config = loads(f"{{runtime: {{wasm: {{module_path: add.wat}}}}, policy: {{tools: {rules}}}}}", folder=folder)
+        wasm = "{module_path: add.wat, metering: {quotas: {store: counts}}}"
+        config = loads(f"{{runtime: {{wasm: {wasm}}}, policy: {{tools: {rules}}}}}", folder=folder)
         with Application(config) as app:
             return {name: tool is not None for name, tool in app.tools.items()}
 
     assert table("['add/*']") == {"add": True, "spin": True}
-    assert table("[add]") == {"add": True, "spin": False}
+    assert table("[{name: add, max_calls_per_minute: 9}]") == {"add": True, "spin": False}
     assert table("[{name: 'add/*', parameters: {a: {max: 1}}}]") == {"add": False, "spin": False}
 
 
@@ -340,3 +344,18 @@ def test_inside_another_application_the_policys_transports_hold_too(folder: Path
         return answer.json()
 
     assert asyncio.run(ask())["result"]["capabilities"] == {"tools": {}}
+
+
+def test_mcpkit_quotas_shows_rates_and_mcpkit_call_counts(folder: Path, tmp_path: Path) -> None:  # A43
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"runtime: {{wasm: {{module_path: {folder}/add.wat, metering: {{quotas: {{store: {tmp_path}/counts}}}}}}}}\n"
+        "policy: {tools: [{name: add, max_calls_per_hour: 3}]}"
+    )
+    call = command("call", str(folder / "add.wat"), "add", '{"a": 1, "b": 2}', "--config", str(config))
+    codes = [subprocess.run(call, capture_output=True, timeout=60).returncode for _ in range(8)]
+    assert set(codes[:3]) == {0}
+    assert any(codes)
+    shown = subprocess.run(command("quotas", "--config", str(config), "--json"), capture_output=True, timeout=60)
+    lines = [line for line in json.loads(shown.stdout) if line["scope"] == "tool"]
+    assert [(line["name"], line["kind"], line["limit"]) for line in lines] == [("add/add", "calls", 3)]

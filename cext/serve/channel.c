@@ -30,6 +30,11 @@ void mck_serve_channel_delete(mck_serve_channel *c)
     free(c);
 }
 
+void mck_serve_channel_identify(mck_serve_channel *c, uint32_t principal)
+{
+    c->principal = principal;
+}
+
 void *mck_serve_channel_user(const mck_serve_channel *c)
 {
     return c->user;
@@ -78,6 +83,8 @@ static void start_call(mck_serve_channel *c, const verdict *v, const mck_rpc_env
     c->server->stats.calls++;
     mck_wasm_call *call = mck_wasm_call_new(v->tool, arguments, len, NULL);
     pending *p = NULL;
+    if (call)
+        callers_claim(c->server, c->principal, call);
     if (call && mck_wasm_call_start(call))
         answer_call(&c->out, call, v->era, c->server->server_info, id, id_len);
     else if (call && (p = pending_new(c->server, call, v->era, id, id_len, NULL))) {

@@ -1,6 +1,7 @@
 /* One HTTP connection: requests in, answers out, in order; one call at a time, what comes behind it waits. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,8 +237,11 @@ static void write_refusal(mck_serve_conn *c, const verdict *v, const uint8_t *id
 static void write_call(mck_serve_conn *c, const mck_wasm_call *call, mck_serve_era era, const uint8_t *id,
                        size_t id_len)
 {
-    bool busy = mck_wasm_call_result(call) == MCK_WASM_CALL_BUSY;
-    size_t mark = open_answer(c, busy ? 503 : 200, busy ? "retry-after: 1" : NULL);
+    mck_wasm_call_status status = mck_wasm_call_result(call);
+    bool busy = status == MCK_WASM_CALL_BUSY, used_up = status == MCK_WASM_CALL_QUOTA || status == MCK_WASM_CALL_RATE;
+    char later[48];
+    snprintf(later, sizeof later, "retry-after: %u", used_up ? mck_serve_retry_after(call) : 1);
+    size_t mark = open_answer(c, busy ? 503 : 200, busy || used_up ? later : NULL);
     answer_call(&c->out, call, era, c->server->server_info, id, id_len);
     http_close(&c->out, mark);
 }
@@ -249,6 +253,8 @@ static mck_serve_event start_call(mck_serve_conn *c, const verdict *v, const mck
     const uint8_t *arguments = call_arguments(e, body, &len);
     c->server->stats.calls++;
     mck_wasm_call *call = mck_wasm_call_new(v->tool, arguments, len, NULL);
+    if (call)
+        callers_claim(c->server, c->principal, call);
     if (call && mck_wasm_call_start(call)) {
         write_call(c, call, v->era, id, id_len);
         mck_wasm_call_delete(call);

@@ -65,6 +65,20 @@ bool tools_build(tool_table *t, const mck_serve_tool *tools, size_t count);
 void tools_free(tool_table *t);
 const tool_slot *tools_find(const tool_table *t, const uint8_t *name, size_t len);
 
+typedef struct {
+    uint32_t owner;
+    mck_claim claim; /* no account: an empty place */
+} caller_slot;
+
+typedef struct {
+    caller_slot *slots; /* open addressing, a power of two; NULL: callers have no accounts */
+    size_t mask, count;
+} caller_table;
+
+/* The call counts in its caller's account, where there is one. Before it starts. */
+void callers_claim(const mck_serve_server *server, uint32_t principal, mck_wasm_call *call);
+void callers_free(caller_table *t);
+
 /* A call that did not end in its first slice, and who waits for it: a connection, a channel, the owner, or nobody any more. */
 typedef struct mck_serve_task {
     struct mck_serve_task *next, *prev;
@@ -86,6 +100,7 @@ struct mck_serve_channel {
     mck_buffer out;
     bool initialized;
     unsigned revision;
+    uint32_t principal;
     mck_serve_question question;
 };
 
@@ -107,6 +122,7 @@ struct mck_serve_server {
     uint64_t read_timeout_ns, idle_timeout_ns;
     session_table sessions;
     tool_table tools;
+    caller_table callers;
     mck_buffer fixed[2][MCK_RPC_M_COUNT];
     pending *pendings;
     uint32_t at_once; /* of them, those that have ended already */

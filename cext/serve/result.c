@@ -1,8 +1,10 @@
 /* What a call's end means in MCP: the CallToolResult object. */
+#define _POSIX_C_SOURCE 200809L
 #include "internal.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define CANCELLED_CODE 0 /* what the official SDKs answer a cancelled request with, where HTTP demands an answer */
 #define INTERNAL_CODE (-32603)
@@ -21,6 +23,41 @@ static void milliseconds(mck_buffer *out, uint64_t ns)
     mck_buffer_u64(out, ns / 1000000u);
     snprintf(digits, sizeof digits, ".%03u", (unsigned)(ns / 1000u % 1000u));
     mck_buffer_text(out, digits);
+}
+
+unsigned mck_serve_retry_after(const mck_wasm_call *call)
+{
+    mck_wasm_scope scope;
+    uint64_t now;
+    const mck_refusal *why = mck_wasm_call_refusal(call, &scope, &now);
+    return why->resets_s > now ? (unsigned)(why->resets_s - now) : 1;
+}
+
+/* Which quota is used up, and when it begins anew. */
+static void used_up(mck_buffer *out, const mck_wasm_call *call)
+{
+    static const char *const WINDOW[] = {"per_minute", "per_hour", "per_day"}, *const WHOSE[] = {"server", "tool",
+                                                                                                 "caller"};
+    mck_wasm_scope scope;
+    uint64_t now;
+    const mck_refusal *why = mck_wasm_call_refusal(call, &scope, &now);
+    char when[24];
+    struct tm tm;
+    time_t resets = (time_t)why->resets_s;
+    gmtime_r(&resets, &tm);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    ADD(out, ",\"quota\":\"");
+    mck_buffer_text(out, WINDOW[why->window]);
+    ADD(out, "\",\"scope\":\"");
+    mck_buffer_text(out, WHOSE[scope]);
+    ADD(out, "\",\"limit\":");
+    mck_buffer_u64(out, why->limit);
+    ADD(out, ",\"used\":");
+    mck_buffer_u64(out, why->used);
+    ADD(out, ",\"resetsAt\":\"");
+    mck_buffer_text(out, when);
+    ADD(out, "\",\"retryAfterMs\":");
+    mck_buffer_u64(out, mck_serve_retry_after(call) * UINT64_C(1000));
 }
 
 /* The soft limits that were crossed. */
@@ -59,7 +96,10 @@ static void finish(mck_buffer *out, const mck_wasm_call *call, mck_serve_era era
     if (status != MCK_WASM_CALL_OK && status != MCK_WASM_CALL_GUEST_ERROR) {
         ADD(out, "\"io.mcpkit/error\":{\"kind\":\"");
         mck_buffer_text(out, mck_wasm_call_status_name(status));
-        ADD(out, "\"},");
+        ADD(out, "\"");
+        if (status == MCK_WASM_CALL_QUOTA || status == MCK_WASM_CALL_RATE)
+            used_up(out, call);
+        ADD(out, "},");
     }
     ADD(out, "\"io.mcpkit/usage\":{\"computeUnits\":");
     mck_buffer_u64(out, usage.units);
@@ -247,6 +287,8 @@ bool mck_serve_call_result(const mck_wasm_call *call, mck_serve_era era, const c
     case MCK_WASM_CALL_ARGUMENT_TOO_LARGE:
     case MCK_WASM_CALL_RESULT_TOO_LARGE:
     case MCK_WASM_CALL_OUT_OF_UNITS:
+    case MCK_WASM_CALL_QUOTA:
+    case MCK_WASM_CALL_RATE:
     case MCK_WASM_CALL_OUT_OF_MEMORY:
     case MCK_WASM_CALL_TIMEOUT:
     case MCK_WASM_CALL_TRAP: {

@@ -177,6 +177,7 @@ void mck_serve_server_delete(mck_serve_server *server)
     }
     sessions_free(&server->sessions);
     tools_free(&server->tools);
+    callers_free(&server->callers);
     for (int era = 0; era < 2; era++)
         for (int m = 0; m < MCK_RPC_M_COUNT; m++)
             mck_buffer_free(&server->fixed[era][m]);
@@ -278,7 +279,7 @@ void question_fill(mck_serve_question *q, const verdict *v, const mck_rpc_envelo
 }
 
 mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
-                                   mck_serve_era era, void *user)
+                                   mck_serve_era era, uint32_t principal, void *user)
 {
     mck_wasm_call *call = mck_wasm_call_new(tool, arguments, len, NULL);
     pending *p = call ? pending_new(server, call, era, NULL, 0, NULL) : NULL;
@@ -288,6 +289,7 @@ mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool
         return NULL;
     }
     p->user = user;
+    callers_claim(server, principal, call);
     server->stats.calls++;
     if (mck_wasm_call_start(call)) {
         p->at_once = true;

@@ -36,6 +36,8 @@ mck_wasm_call *mck_wasm_call_new(mck_wasm_tool *tool, const uint8_t *arguments, 
     call->stops = tool->limits.meter.enforcement == MCK_METER_STRICT;
     call->max_memory = tool->limits.max_memory;
     call->timeout_ns = tool->limits.timeout_ns;
+    for (uint32_t i = 0; i < tool->claim_count; i++)
+        mck_wasm_call_claim(call, &tool->claims[i], tool->scopes[i]);
     (void)atomic_fetch_add_explicit(&tool->references, 1, memory_order_relaxed);
     return call;
 }
@@ -92,6 +94,15 @@ static bool tool_refuses(mck_wasm_call *call)
     (void)atomic_fetch_sub_explicit(&tool->alive, 1, memory_order_relaxed);
     return refuse(call, "refused: %llu calls of this tool are running already; try again later",
                   tool->limits.max_concurrent);
+}
+
+/* It is one call too many for an account. */
+static bool rate_refuses(mck_wasm_call *call)
+{
+    if (call->claim_count == 0 || mck_quota_enter(call))
+        return false;
+    memcpy(call->detail, call->run_detail, strlen(call->run_detail) + 1);
+    return end_at_once(call, call->run_status);
 }
 
 static bool bad_size(mck_wasm_call *call)
@@ -168,7 +179,7 @@ bool mck_wasm_call_start(mck_wasm_call *call)
         mck_outcome_stop(call, MCK_WASM_CALL_CANCELLED);
         return end_at_once(call, MCK_WASM_CALL_CANCELLED);
     }
-    if (bad_size(call) || tool_refuses(call))
+    if (bad_size(call) || rate_refuses(call) || tool_refuses(call))
         return true;
 
     mck_ticker_wake(engine);
@@ -317,6 +328,13 @@ const char *mck_wasm_call_detail(const mck_wasm_call *call)
     return call->detail;
 }
 
+const mck_refusal *mck_wasm_call_refusal(const mck_wasm_call *call, mck_wasm_scope *scope, uint64_t *now_s)
+{
+    *scope = (mck_wasm_scope)call->scopes[call->refusal.claim];
+    *now_s = call->refused_s;
+    return &call->refusal;
+}
+
 const mck_meter *mck_wasm_call_meter(const mck_wasm_call *call)
 {
     return &call->meter;
@@ -336,18 +354,9 @@ void mck_wasm_call_usage(const mck_wasm_call *call, mck_wasm_usage *out)
 const char *mck_wasm_call_status_name(mck_wasm_call_status status)
 {
     static const char *const NAMES[] = {
-        "ok",
-        "guest_error",
-        "bad_arguments",
-        "argument_too_large",
-        "result_too_large",
-        "out_of_units",
-        "out_of_memory",
-        "timeout",
-        "trap",
-        "cancelled",
-        "busy",
-        "internal",
+        "ok",           "guest_error", "bad_arguments", "argument_too_large", "result_too_large",
+        "out_of_units", "quota",       "rate",          "out_of_memory",      "timeout",
+        "trap",         "cancelled",   "busy",          "internal",
     };
     return (size_t)status < sizeof NAMES / sizeof *NAMES ? NAMES[status] : "unknown";
 }

@@ -9,6 +9,7 @@
  *   run.c        a call as the guest sees it: store, instance, slices, outcome; wasi.c: what a WASI guest is given
  *   outcome.c    wasmtime's errors turned into a status and a sentence
  *   scheduler.c  queues, instance slots, native threads; ticker.c: epoch, deadlines, stuck threads
+ *   quota.c      a call's units and itself, counted in accounts
  *   share.c      a tool's share of a processor: calls that have used it up are parked
  *
  * Locking. `engine->lock` guards the queues, the threads and the publication of results. A call belongs to exactly one thread at
@@ -103,7 +104,12 @@ struct mck_wasm_tool {
     atomic_uint stuck;      /* threads abandoned in one of its calls */
     atomic_uint live;       /* its instances; counted only with a max_live */
     atomic_uint waiting;    /* calls in `crowd` */
-    mck_call_queue crowd;   /* with the engine's lock: calls that wait for one of its instances */
+    char units_from[64];
+    atomic_uint_fast64_t usual_units; /* that its calls use; only kept with claims */
+    mck_claim claims[2];
+    mck_wasm_scope scopes[2];
+    uint32_t claim_count;
+    mck_call_queue crowd; /* with the engine's lock: calls that wait for one of its instances */
     struct mck_wasm_tool *next_crowded;
     int64_t cpu_credit;          /* with the engine's lock: processor time it may use, ns; below 0 it has to wait */
     uint64_t cpu_mark;           /* clock up to which the credit was reckoned */
@@ -147,6 +153,12 @@ struct mck_wasm_call {
     bool engine_holds; /* the engine still needs this memory */
     bool owner_holds;
 
+    mck_claim claims[MCK_ACCOUNT_MAX_CLAIMS];
+    uint8_t scopes[MCK_ACCOUNT_MAX_CLAIMS];
+    uint32_t claim_count;
+    mck_refusal refusal;
+    uint64_t refused_s;
+
     uint64_t max_units, max_memory, timeout_ns;
     bool stops; /* max_units is enforced */
     uint64_t started_ns, deadline_ns;
@@ -174,7 +186,9 @@ struct mck_wasm_call {
     bool overflow;                  /* stdout went over the limit */
     int run_exit;
     uint64_t given_units;
-    mck_buffer out, err; /* what the guest has written */
+    uint64_t step_units, reserved_units, reserved_s; /* with claims: of a slice; set aside so far, and when last */
+    bool last_units, settled; /* given_units is all that a quota had left; the accounts are settled */
+    mck_buffer out, err;      /* what the guest has written */
 
     /* The owner's side: written by the one who claimed the call, before `ended`. */
     mck_wasm_call_status status;
@@ -262,6 +276,20 @@ void mck_worker_spawn(mck_wasm_engine *engine);
 mck_wasm_call *mck_retire(mck_wasm_call *call);
 void mck_queue_push(mck_call_queue *queue, mck_wasm_call *call);
 mck_wasm_call *mck_queue_pop(mck_call_queue *queue);
+
+/* ---- quota.c: only for calls with claims ---- */
+/* Count the call. False: over, as all that follow. */
+bool mck_quota_enter(mck_wasm_call *call);
+/* Units of a slice. */
+uint64_t mck_quota_step(const mck_wasm_call *call);
+/* Set the first slice's units aside; given_units becomes less where a quota has less left. */
+bool mck_quota_begin(mck_wasm_call *call);
+/* The same for another slice. */
+bool mck_quota_ahead(mck_wasm_call *call);
+/* All of given_units is used, and it was a quota that made it so. */
+void mck_quota_ran_out(mck_wasm_call *call);
+/* It has used this much in all: give back the rest. Again: nothing. */
+void mck_quota_settle(mck_wasm_call *call, uint64_t units);
 
 /* ---- share.c; with the lock held ---- */
 /* A slice of the tool used this much processor time. */

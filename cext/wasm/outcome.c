@@ -101,9 +101,13 @@ static void read_message(mck_wasm_call *call, const char *text, size_t len, bool
     trapped = innermost(&text, &len) || trapped;
     mck_outcome_text(reason, sizeof reason, text, len);
     bool making = call->phase == MCK_RUN_INSTANTIATING;
-    if (contains(text, len, "all fuel consumed")) {
-        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_UNITS, "stopped at the compute limit of %llu units",
-                        (unsigned long long)call->given_units);
+    if (contains(text, len, "all fuel consumed") && call->last_units) {
+        mck_quota_ran_out(call);
+    } else if (contains(text, len, "all fuel consumed")) {
+        bool own = call->tool->units_from[0] == 0 || call->given_units != call->tool->limits.meter.max_units;
+        mck_outcome_set(call, MCK_WASM_CALL_OUT_OF_UNITS, "stopped at the compute limit of %llu units%s%s%s",
+                        (unsigned long long)call->given_units, own ? "" : " (", own ? "" : call->tool->units_from,
+                        own ? "" : ")");
     } else if (contains(text, len,
                         "fuel allocated for hostcalls")) { /* the library's own bound on copies to the host */
         mck_outcome_set(call, MCK_WASM_CALL_RESULT_TOO_LARGE, "the tool hands over more data than can be converted: %s",

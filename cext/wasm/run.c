@@ -38,6 +38,8 @@ static uint64_t interval(const mck_wasm_call *call)
     uint64_t slice = call->engine->slice_units, wanted = call->tool->limits.meter.sample_units;
     if (wanted < SHORTEST_INTERVAL)
         wanted = SHORTEST_INTERVAL;
+    if (call->claim_count != 0 && call->step_units < wanted)
+        wanted = call->step_units;
     return wanted < slice ? wanted : slice;
 }
 
@@ -54,6 +56,8 @@ static bool begin(mck_wasm_call *call)
     api->store_limiter(call->store, (int64_t)call->max_memory, (int64_t)limits->max_table_elements,
                        (int64_t)limits->max_instances_per_call, (int64_t)limits->max_tables, MEMORIES_PER_CALL);
     call->given_units = call->stops ? call->max_units : ENDLESS_UNITS;
+    if (call->claim_count != 0 && !mck_quota_begin(call))
+        return false;
     wasmtime_error_t *failed = api->context_set_fuel(call->context, call->given_units);
     if (failed == NULL)
         failed = api->context_fuel_async_yield_interval(call->context, interval(call));
@@ -123,8 +127,12 @@ static void finish_function(mck_wasm_call *call)
 static bool run_slice(mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
-    if (call->phase == MCK_RUN_NEW && !begin(call))
+    if (call->phase == MCK_RUN_NEW) {
+        if (!begin(call))
+            return true;
+    } else if (call->claim_count != 0 && !mck_quota_ahead(call)) {
         return true;
+    }
     for (;;) {
         if (!api->call_future_poll(call->future))
             return false;
@@ -204,6 +212,7 @@ static void write_result(mck_wasm_call *call)
 
 void mck_run_collect(mck_wasm_call *call, uint64_t now)
 {
+    mck_quota_settle(call, mck_run_units(call));
     call->memory_bytes = mck_run_memory(call);
     call->exit_status = call->run_exit;
     call->errors = call->err;
@@ -226,6 +235,7 @@ void mck_run_release(mck_wasm_call *call)
     const mck_wasmtime_api *api = &call->engine->api;
     if (call->phase == MCK_RUN_RELEASED)
         return;
+    mck_quota_settle(call, mck_run_units(call));
     if (call->future != NULL)
         api->call_future_delete(call->future);
     if (call->error != NULL)

@@ -67,6 +67,10 @@ static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config)
     mck_wasm_tool_config *l = &tool->limits;
     *l = *config;
     l->interface_name = l->function_name = NULL;
+    l->server_claim = l->tool_claim = NULL;
+    if (config->units_from != NULL)
+        mck_outcome_text(tool->units_from, sizeof tool->units_from, config->units_from, strlen(config->units_from));
+    l->units_from = NULL;
     l->argv = l->env_names = l->env_values = NULL;
     uint64_t most = tool->program->engine->max_memory;
     if (l->max_memory == 0 || l->max_memory > most)
@@ -222,6 +226,14 @@ static void free_tool(mck_wasm_tool *tool)
     mck_wasm_program_delete(program);
 }
 
+static void take_claim(mck_wasm_tool *tool, const mck_claim *claim, mck_wasm_scope scope)
+{
+    if (claim == NULL)
+        return;
+    tool->scopes[tool->claim_count] = scope;
+    tool->claims[tool->claim_count++] = *claim;
+}
+
 mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
                                   mck_wasm_error *error)
 {
@@ -248,6 +260,8 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
         free_tool(tool);
         return MCK_WASM_E_LIMIT;
     }
+    take_claim(tool, config->server_claim, MCK_WASM_OF_SERVER);
+    take_claim(tool, config->tool_claim, MCK_WASM_OF_TOOL);
     if (config->style == MCK_WASM_COMMAND)
         status = copy_strings(tool, config, error, &status) ? find_command(tool, error) : status;
     else

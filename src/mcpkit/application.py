@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -26,7 +26,9 @@ from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.runner import Answer
-from mcpkit.policy import Audit, Evaluator, PolicyError, grants_for
+from mcpkit.metering.ledger import Ledger, default_folder
+from mcpkit.metering.quotas import ANYBODY, Quotas, UsedUp, error_result
+from mcpkit.policy import Audit, Evaluator, Grants, PolicyError, Rates, grants_for
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
@@ -57,6 +59,7 @@ class Application:
         registry: Registry | None = None,
         tasks: Tasks | None = None,
         security: Security | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
 
@@ -72,6 +75,7 @@ class Application:
         for note in self.policy.notes() if self.policy is not None else ():
             log.warning("%s", note)
         self.audit = Audit(config.policy.audit) if config.policy is not None else None
+        self.quotas = quotas
         wasm = config.runtime.wasm
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
@@ -84,9 +88,10 @@ class Application:
         try:
             self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
             grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in self.catalogue}}
-            self.guests: dict[str, Tool] = {
-                spec.name: spec.bind(self.limits, grants[spec.module]) for spec in self.catalogue
-            }
+            names = {spec.qualified: spec.name for spec in self.catalogue}
+            if self.quotas is None:
+                self.quotas = open_quotas(config, self.policy, names)
+            self.guests: dict[str, Tool] = {spec.name: self._bind(spec, grants[spec.module]) for spec in self.catalogue}
             commands = [spec for spec in self.catalogue if spec.style == "command"]
             self._checks = {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)}
             self._promises = {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema}
@@ -100,6 +105,12 @@ class Application:
         except BaseException:
             self.close()
             raise
+
+    def _bind(self, spec: ToolSpec, grants: Grants) -> Tool:
+        if self.quotas is None:
+            return spec.bind(self.limits, grants)
+        claim = self.quotas.tool(spec.qualified)
+        return spec.bind(self.limits, grants, server_claim=self.quotas.server, tool_claim=claim)
 
     def _protocol(self) -> None:
         server = self.config.server
@@ -195,8 +206,18 @@ class Application:
         if core is None:
             return
         core.set_tools(self.tools.items())
+        if self.quotas is not None and self.quotas.tells_callers_apart:
+            self._count_caller(ANYBODY, 0)
+            if self.security is not None:
+                self.security.numbered = self._count_caller
         for (era, method), result in self.dispatcher.static_answers().items():
             core.set_static(era, method, result)
+
+    def _count_caller(self, name: str, number: int) -> None:
+        """Calls of the caller that the core knows by `number` count in its account."""
+        claim = self.quotas.caller(name) if self.quotas is not None else None
+        if claim is not None and self._core is not None:
+            self._core.set_caller(number, claim)
 
     def ask(self, exchange: Exchange) -> Answer | None:
         """Answer what the core does not answer itself. Never raises."""
@@ -213,6 +234,9 @@ class Application:
             if refusal is not None:
                 return refusal
         if native is not None:
+            used_up = self._enter(name, link)
+            if used_up is not None:
+                return error_result(used_up)
             begun = time.perf_counter_ns()
             answer: dict[str, Any] = await native.call(arguments, link)
             # Python does not count its steps; the time it took stands where a guest's compute units would.
@@ -235,6 +259,13 @@ class Application:
                 "_meta": result["_meta"],
             }
         return result
+
+    def _enter(self, name: str, link: Link) -> UsedUp | None:
+        """Count a call of a tool written in Python; guests are counted by the core."""
+        if self.quotas is None:
+            return None
+        caller = self.security.caller(link.principal) if self.security is not None and link.principal else ""
+        return self.quotas.enter(f"{NATIVE}/{name}", caller or ANYBODY)
 
     def _may_call(self, name: str, link: Link) -> None:
         """Raises Denied unless the caller has the scopes that the tool needs."""
@@ -263,7 +294,7 @@ class Application:
         """
         assert self._core is not None
         assert self._submit is not None
-        call = GuestCall(self._core, self._submit, self.guests[name], arguments, link.era)
+        call = GuestCall(self._core, self._submit, self.guests[name], arguments, link.era, link.principal)
         hears = link.progress_token is not None or (link.era == "modern" and link.log_level is not None)
         if not hears:
             return await call.outcome()
@@ -327,6 +358,8 @@ class Application:
     def close(self) -> None:
         """End the engine and what still runs in it."""
         self.runtime.close()
+        if self.quotas is not None:
+            self.quotas.ledger.close()
         if self.audit is not None:
             self.audit.close()
 
@@ -337,6 +370,23 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_quotas(
+    config: Config, policy: Evaluator | None = None, names: Mapping[str, str] | None = None
+) -> Quotas | None:
+    """The quotas that a configuration and its policy's rates ask for, over the store it names; None: none.
+
+    `names`: of tools by ``module/tool``, where they differ from its end. Raises LedgerError.
+    """
+    metering, requests = config.runtime.wasm.metering, config.runtime.limits.max_requests_per_minute or 0
+    wanted = metering.quotas if metering.enabled else type(metering.quotas)()
+    asked = msgspec.structs.replace(wanted, per_request=None, store=None)
+    rates = Rates(policy, names or {}) if policy is not None and policy.has_rates else None
+    if asked == type(wanted)() and not requests and rates is None:
+        return None
+    ledger = Ledger(wanted.store or default_folder())
+    return Quotas(ledger, config.server.name, wanted, requests_per_minute=requests, rates=rates)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MCK_ACCOUNT_MAX_CLAIMS 4u /* of one call */
+#define MCK_ACCOUNT_PROBES 256u   /* places in a table that one key may have */
+
 typedef enum { MCK_MINUTE = 0, MCK_HOUR, MCK_DAY, MCK_WINDOWS } mck_window;
 
 typedef struct {
@@ -46,7 +49,7 @@ typedef struct {
 bool mck_account_call(const mck_claim *claims, size_t n, uint64_t now_s, mck_refusal *why);
 /*
  * Set aside up to `wanted` units in all `n` accounts: the most that every one of them has left, in all or in none. Returns how
- * many (0: none are left, and *why says where). Under concurrency the sum of what was granted never exceeds an allowance.
+ * many; *why says what there was too little of, when it is less than was wanted. Under concurrency the sum of what was granted never exceeds an allowance.
  */
 uint64_t mck_account_reserve(const mck_claim *claims, size_t n, uint64_t wanted, uint64_t now_s, mck_refusal *why);
 /* Give back what was set aside at `then_s` and not used. Windows that have ended since keep it. */

@@ -86,6 +86,9 @@ bool mck_serve_set_tools(mck_serve_server *server, const mck_serve_tool *tools, 
 bool mck_serve_set_static(mck_serve_server *server, mck_serve_era era, mck_rpc_method method, const uint8_t *result,
                           size_t len);
 
+/* Calls of this principal's owner (0: of nobody in particular) count in an account, which must outlive the server. False: no memory. */
+bool mck_serve_set_caller(mck_serve_server *server, uint32_t principal, const mck_claim *claim);
+
 /* What is asked of the owner. */
 typedef enum {
     MCK_SERVE_Q_REQUEST,      /* has an id and a method */
@@ -175,6 +178,8 @@ typedef struct mck_serve_channel mck_serve_channel;
 mck_serve_channel *mck_serve_channel_new(mck_serve_server *server, void *user);
 /* Calls still running for it are cancelled. */
 void mck_serve_channel_delete(mck_serve_channel *channel);
+/* Whose messages these are. */
+void mck_serve_channel_identify(mck_serve_channel *channel, uint32_t principal);
 void *mck_serve_channel_user(const mck_serve_channel *channel);
 /* One message. True: a question is to be answered (mck_serve_channel_reply), `line` staying put until then. */
 bool mck_serve_channel_message(mck_serve_channel *channel, const uint8_t *line, size_t len);
@@ -197,7 +202,7 @@ void mck_serve_conn_identify(mck_serve_conn *conn, uint32_t principal);
 /* Calls of WebAssembly tools on behalf of the owner: batches, tasks, tools with checks of their own. NULL: no such tool or no memory. */
 typedef struct mck_serve_task mck_serve_task;
 mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
-                                   mck_serve_era era, void *user);
+                                   mck_serve_era era, uint32_t principal, void *user);
 /* Ends soon, with its outcome delivered as ever. */
 void mck_serve_task_cancel(mck_serve_task *task);
 
@@ -248,6 +253,8 @@ typedef struct {
 /* 0: end of input; 1: stopped by a hook; -1: input or output failed (errno tells). */
 int mck_serve_stdio(mck_serve_server *server, int in_fd, int out_fd, const mck_serve_stdio_hooks *hooks);
 
+/* Seconds until a call that ended with QUOTA or RATE can be tried again. */
+unsigned mck_serve_retry_after(const mck_wasm_call *call);
 /*
  * A call's outcome as an MCP CallToolResult object, appended to *out. False when it is not a result but a protocol error: *code
  * and *message (constant or the call's own detail) are set then, and *status for HTTP.

@@ -16,6 +16,7 @@
 #ifndef MCPKIT_WASM_H
 #define MCPKIT_WASM_H
 
+#include "mcpkit/account.h"
 #include "mcpkit/buffer.h"
 #include "mcpkit/meter.h"
 
@@ -115,6 +116,9 @@ typedef enum {
     MCK_WASM_INLINE_NEVER,
 } mck_wasm_inline;
 
+/* Whose account a claim is on. */
+typedef enum { MCK_WASM_OF_SERVER = 0, MCK_WASM_OF_TOOL, MCK_WASM_OF_CALLER } mck_wasm_scope;
+
 typedef struct {
     mck_wasm_style style;
     const char *interface_name; /* FUNCTION: exported interface with version, or NULL for a function at the root */
@@ -136,7 +140,10 @@ typedef struct {
     uint32_t max_live;           /* instances of this tool alive at once, other calls wait; 0 = no own limit */
     uint32_t cpu_millis;         /* thousandths of one processor, averaged over a second; 0 = no limit */
     uint64_t warn_memory;        /* bytes at which a call is warned about; 0 = none */
-    uint32_t max_stuck;          /* abandoned threads before the tool is refused; 0 = 4 */
+    const char *
+        units_from; /* what made max_units what it is, for the message at it ("runtime.wasm.fuel"); NULL: nothing to say */
+    const mck_claim *server_claim, *tool_claim; /* copied; their accounts must outlive the calls. NULL: none */
+    uint32_t max_stuck;                         /* abandoned threads before the tool is refused; 0 = 4 */
 } mck_wasm_tool_config;
 
 /* Links the program on first use (WASI: wasmtime's own, nothing preopened, no network). Copies everything in `config`. */
@@ -154,6 +161,8 @@ typedef enum {
     MCK_WASM_CALL_ARGUMENT_TOO_LARGE,
     MCK_WASM_CALL_RESULT_TOO_LARGE,
     MCK_WASM_CALL_OUT_OF_UNITS, /* compute limit */
+    MCK_WASM_CALL_QUOTA,        /* the compute units of a minute, an hour or a day; see mck_wasm_call_refusal */
+    MCK_WASM_CALL_RATE,         /* the calls of one */
     MCK_WASM_CALL_OUT_OF_MEMORY, /* the program's own minimum exceeds the limit, or a growth is known to have been refused */
     MCK_WASM_CALL_TIMEOUT,       /* wall clock */
     MCK_WASM_CALL_TRAP,          /* unreachable, out of bounds, stack overflow, …; detail holds the trap's text */
@@ -166,6 +175,8 @@ typedef enum {
 mck_wasm_call *mck_wasm_call_new(mck_wasm_tool *tool, const uint8_t *arguments, size_t len, void *user);
 /* Tighter limits for this call only; 0 leaves the tool's. Before start. */
 void mck_wasm_call_limit(mck_wasm_call *call, uint64_t max_units, uint64_t max_memory, uint64_t timeout_ns);
+/* It counts in this account as well. Before start. */
+void mck_wasm_call_claim(mck_wasm_call *call, const mck_claim *claim, mck_wasm_scope scope);
 /* True when the call has ended already (then it is not in the done queue). */
 bool mck_wasm_call_start(mck_wasm_call *call);
 /* Any thread, any time before delete: the call ends soon with CANCELLED (unless it ended otherwise first). */
@@ -196,6 +207,8 @@ const uint8_t *mck_wasm_call_stderr(const mck_wasm_call *call, size_t *len);
 int mck_wasm_call_exit_status(const mck_wasm_call *call);
 /* A sentence for people about every status but OK; names the limit and its value. Valid UTF-8. */
 const char *mck_wasm_call_detail(const mck_wasm_call *call);
+/* Of a call that ended with QUOTA or RATE: what is used up, whose it is, and the clock (UTC seconds) when that was found. */
+const mck_refusal *mck_wasm_call_refusal(const mck_wasm_call *call, mck_wasm_scope *scope, uint64_t *now_s);
 const mck_meter *mck_wasm_call_meter(const mck_wasm_call *call);
 
 typedef struct {

@@ -39,6 +39,8 @@ _OF_STATUS: dict[str, int] = {
     "argument_too_large": BAD_ARGUMENTS,
     "result_too_large": RESULT_TOO_LARGE,
     "out_of_units": COMPUTE_LIMIT,
+    "quota": COMPUTE_LIMIT,
+    "rate": COMPUTE_LIMIT,
     "out_of_memory": MEMORY_LIMIT,
     "timeout": TIMEOUT,
     "trap": TRAP,

@@ -52,7 +52,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _policy):
+    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _quotas, _policy):
         add(commands)
     return parser
 
@@ -248,6 +248,18 @@ def _completion(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit completion fish > ~/.config/fish/completions/mcpkit.fish",
     )
     parser.add_argument("shell", choices=SHELLS, help="the shell")
+
+
+def _quotas(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "quotas",
+        "show what was used of each quota in the running minute, hour and day",
+        "mcpkit quotas --config config.yaml",
+        "mcpkit quotas --config config.yaml --json",
+    )
+    parser.add_argument("--config", metavar="FILE", help="configuration whose quotas are shown")
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
 
 
 def _policy(commands: Commands[argparse.ArgumentParser]) -> None:

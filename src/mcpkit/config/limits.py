@@ -23,6 +23,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     enforcement: Literal["strict", "warning", "tracking"] = "strict"
     max_units: int = DEFAULT_UNITS
     """Compute units; 0: none (only while tracking)."""
+    units_from: str = ""
+    """The key, or flag, that made `max_units` what it is; empty: the default."""
     warn_units: int = 0
     """Compute units at which a warning is due; 0: none."""
     max_memory: int = DEFAULT_MEMORY
@@ -53,7 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         """These limits with what the command line says instead. A compute limit given there is always strict."""
         changes: dict[str, Any] = {}
         if max_units is not None:
-            changes |= {"max_units": max_units, "enforcement": "strict"}
+            changes |= {"max_units": max_units, "units_from": "--max-compute-units", "enforcement": "strict"}
             if self.warn_units > max_units:
                 changes["warn_units"] = 0
         if max_memory is not None:
@@ -67,13 +69,14 @@ def effective_limits(config: Config) -> Limits:
     """What a configuration amounts to: of several keys for one limit the smallest wins; without any, the default."""
     wasm, limits = config.runtime.wasm, config.runtime.limits
     metering = wasm.metering if wasm.metering.enabled else type(wasm.metering)()
-    units = _smallest(
-        DEFAULT_UNITS,
-        metering.max_compute_units,
-        metering.limits.hard_limit,
-        metering.quotas.per_request,
-        wasm.fuel,
-    )
+    given = {
+        "runtime.wasm.metering.max_compute_units": metering.max_compute_units,
+        "runtime.wasm.metering.limits.hard_limit": metering.limits.hard_limit,
+        "runtime.wasm.metering.quotas.per_request": metering.quotas.per_request,
+        "runtime.wasm.fuel": wasm.fuel,
+    }
+    units = _smallest(DEFAULT_UNITS, *given.values())
+    units_from = next((key for key, value in given.items() if value == units), "")
     pages = wasm.memory_pages * PAGE if wasm.memory_pages is not None else None
     warn = metering.limits.soft_limit or 0
     match metering.enforcement:
@@ -84,12 +87,13 @@ def effective_limits(config: Config) -> Limits:
             enforcement = "warning"
             warn = _smallest(0, int(units * 0.8) or 1, metering.limits.soft_limit)
         case "tracking":
-            enforcement, units = "tracking", 0
+            enforcement, units, units_from = "tracking", 0, ""
         case _:
             enforcement = "strict"
     found = Limits(
         enforcement=enforcement,
         max_units=units,
+        units_from=units_from,
         warn_units=warn,
         max_memory=_smallest(DEFAULT_MEMORY, metering.memory_limits.max_memory, limits.memory, pages),
         timeout_ns=_smallest(DEFAULT_TIMEOUT_NS, limits.execution_time),
@@ -121,6 +125,8 @@ def under_policy(limits: Limits, policy: Policy | None) -> Limits:
         units = _smallest(own.fuel, limits.max_units or None, own.fuel)
         warn = limits.warn_units if limits.warn_units <= units else 0
         changes |= {"max_units": units, "enforcement": "strict", "warn_units": warn}
+        if units != limits.max_units:
+            changes["units_from"] = "policy.core.resources.limits.fuel"
     return msgspec.structs.replace(limits, **changes)
 
 

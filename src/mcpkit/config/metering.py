@@ -66,8 +66,6 @@ class NamedAllowance(Allowance, frozen=True, kw_only=True):
 class Quotas(Allowance, frozen=True, kw_only=True):
     """What may be used in a time: by the server as a whole, and by each tool and each caller."""
 
-    NOT_YET = later("per_minute", "per_hour", "per_day", "per_tool", "per_caller", "tools", "callers", "store")
-
     per_request: ComputeUnits | None = None
     per_tool: Allowance | None = None
     """Of each tool that no entry of `tools` means."""

@@ -82,8 +82,6 @@ class Wasm(Section, frozen=True, kw_only=True):
 class RuntimeLimits(Section, frozen=True, kw_only=True):
     """Limits of one call, whatever engine runs it."""
 
-    NOT_YET = later("max_requests_per_minute")
-
     cpu: Millicores | None = None
     """Share of one processor in thousandths that one tool may use, averaged over a second."""
     memory: Size | None = None

@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from mcpkit.core.json cimport c_bool
+from mcpkit.core.meter cimport Claim, mck_claim
 from mcpkit.core.rpc cimport mck_http_head, mck_http_limits, mck_rpc_method, mck_rpc_method_from
 from mcpkit.core.wasm cimport Engine, Tool, mck_wasm_engine, mck_wasm_tool
 
@@ -133,11 +134,14 @@ cdef extern from "mcpkit/serve.h" nogil:
     mck_serve_conn *mck_serve_server_expired(mck_serve_server *server, uint64_t now_ns)
     c_bool mck_serve_session_exists(const mck_serve_server *server, const char *id, size_t len)
     void mck_serve_forget_credentials(mck_serve_server *server)
+    const int MCK_SERVE_GRANT_BITS
+    c_bool mck_serve_set_caller(mck_serve_server *server, uint32_t principal, const mck_claim *claim)
 
     ctypedef struct mck_serve_channel:
         pass
     mck_serve_channel *mck_serve_channel_new(mck_serve_server *server, void *user)
     void mck_serve_channel_delete(mck_serve_channel *channel)
+    void mck_serve_channel_identify(mck_serve_channel *channel, uint32_t principal)
     void *mck_serve_channel_user(const mck_serve_channel *channel)
     c_bool mck_serve_channel_message(mck_serve_channel *channel, const uint8_t *line, size_t len)
     const mck_serve_question *mck_serve_channel_question(const mck_serve_channel *channel)
@@ -149,7 +153,7 @@ cdef extern from "mcpkit/serve.h" nogil:
     ctypedef struct mck_serve_task:
         pass
     mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
-                                       mck_serve_era era, void *user)
+                                       mck_serve_era era, uint32_t principal, void *user)
     void mck_serve_task_cancel(mck_serve_task *task)
 
     ctypedef struct mck_buffer:
@@ -196,7 +200,7 @@ cdef extern from "mcpkit/serve.h" nogil:
 cdef class Server:
     cdef mck_serve_server *ptr
     cdef Engine engine
-    cdef object ask, handoff, tools, error, jobs, wake, access, identify
+    cdef object ask, handoff, tools, claims, error, jobs, wake, access, identify
     cdef readonly set connections
     cdef set channels
     cdef int working

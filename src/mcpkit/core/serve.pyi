@@ -2,6 +2,7 @@ from asyncio import Transport
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias, final
 
+from mcpkit.core.meter import Claim
 from mcpkit.core.wasm import Engine, Tool
 
 REVISIONS: tuple[str, ...]
@@ -49,8 +50,14 @@ class Server:
     def protocol(self) -> HttpProtocol: ...
     def drain(self) -> None: ...
     def sweep(self) -> None: ...
+    def set_caller(self, principal: int, claim: Claim) -> None: ...
     def start(
-        self, tool: Tool, arguments: bytes, era: Literal["legacy", "modern"], done: Callable[[bytes, bool, bytes], None]
+        self,
+        tool: Tool,
+        arguments: bytes,
+        era: Literal["legacy", "modern"],
+        done: Callable[[bytes, bool, bytes], None],
+        principal: int = 0,
     ) -> Task: ...
     def post(self, job: Callable[[], object] | bytes) -> None: ...
     def has_session(self, session: str) -> bool: ...

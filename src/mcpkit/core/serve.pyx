@@ -92,6 +92,7 @@ cdef class Server:
         self.identify = identify
         self.max_outgoing = max_outgoing
         self.tools = ()
+        self.claims = {}  # their memory has to stay
         self.connections = set()
         self.channels = set()
         self.jobs = deque()
@@ -163,7 +164,13 @@ cdef class Server:
             else:
                 task_ended(&news)
 
-    def start(self, Tool tool not None, bytes arguments not None, era, done):
+    def set_caller(self, uint32_t principal, Claim claim not None):
+        """Calls of this principal's owner (0: of nobody in particular) count in an account."""
+        if not mck_serve_set_caller(self.ptr, principal, &claim.claim):
+            raise MemoryError
+        self.claims[principal >> MCK_SERVE_GRANT_BITS] = claim
+
+    def start(self, Tool tool not None, bytes arguments not None, era, done, uint32_t principal=0):
         """Call a WebAssembly tool; by the thread that serves only (see `post`).
 
         done(payload, failed, noise) is called by that thread with a CallToolResult, or an error object, as JSON text, and
@@ -172,7 +179,7 @@ cdef class Server:
         cdef Task task = Task.__new__(Task)
         task.done = done
         task.ptr = mck_serve_task_new(self.ptr, tool.ptr, <const uint8_t *>PyBytes_AS_STRING(arguments),
-                                      <size_t>PyBytes_GET_SIZE(arguments), <mck_serve_era><int>ERAS.index(era), <void *>task)
+                                      <size_t>PyBytes_GET_SIZE(arguments), <mck_serve_era><int>ERAS.index(era), principal, <void *>task)
         if not task.ptr:
             raise MemoryError
         Py_INCREF(task)  # until it has ended
@@ -538,6 +545,7 @@ cdef class Channel:
         self.ptr = mck_serve_channel_new(server.ptr, <void *>self)
         if not self.ptr:
             raise MemoryError
+        mck_serve_channel_identify(self.ptr, principal)
         server.channels.add(self)
 
     def __dealloc__(self):

@@ -1,6 +1,7 @@
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from mcpkit.core.json cimport c_bool
+from mcpkit.core.meter cimport Claim, mck_claim, mck_refusal
 
 cdef extern from "mcpkit/buffer.h" nogil:
     ctypedef struct mck_buffer:
@@ -132,6 +133,9 @@ cdef extern from "mcpkit/wasm.h" nogil:
         uint32_t max_live
         uint32_t cpu_millis
         uint64_t warn_memory
+        const char *units_from
+        const mck_claim *server_claim
+        const mck_claim *tool_claim
         uint32_t max_stuck
 
     mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
@@ -148,6 +152,8 @@ cdef extern from "mcpkit/wasm.h" nogil:
         MCK_WASM_CALL_ARGUMENT_TOO_LARGE
         MCK_WASM_CALL_RESULT_TOO_LARGE
         MCK_WASM_CALL_OUT_OF_UNITS
+        MCK_WASM_CALL_QUOTA
+        MCK_WASM_CALL_RATE
         MCK_WASM_CALL_OUT_OF_MEMORY
         MCK_WASM_CALL_TIMEOUT
         MCK_WASM_CALL_TRAP
@@ -195,6 +201,7 @@ cdef class Program:
 cdef class Tool:
     cdef mck_wasm_tool *ptr
     cdef readonly Program program
+    cdef object claims
     cdef mck_wasm_call *prepare(self, arguments, uint64_t max_units, uint64_t max_memory, uint64_t timeout_ns) except NULL
 
 cdef class Call:

@@ -3,6 +3,8 @@ from typing import Literal, TypedDict, final
 
 from typing_extensions import Buffer
 
+from mcpkit.core.meter import Claim
+
 MAJOR: int
 
 class WasmError(Exception): ...
@@ -93,6 +95,9 @@ class Tool:
         max_live: int = 0,
         cpu_millis: int = 0,
         warn_memory: int = 0,
+        server_claim: Claim | None = None,
+        tool_claim: Claim | None = None,
+        units_from: str = "",
     ) -> Tool: ...
     @property
     def program(self) -> Program: ...

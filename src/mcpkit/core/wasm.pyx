@@ -269,7 +269,8 @@ cdef class Tool:
                   uint64_t sample_ns=0, uint64_t max_memory=0, uint32_t max_tables=0, uint32_t max_table_elements=0,
                   uint32_t max_instances_per_call=0, uint64_t timeout_ns=0, uint64_t max_argument_bytes=0,
                   uint64_t max_result_bytes=0, uint32_t max_stderr_bytes=0, uint32_t max_concurrent=0, uint32_t max_stuck=0,
-                  bint sample_adaptive=False, uint32_t max_live=0, uint32_t cpu_millis=0, uint64_t warn_memory=0):
+                  bint sample_adaptive=False, uint32_t max_live=0, uint32_t cpu_millis=0, uint64_t warn_memory=0,
+                  Claim server_claim=None, Claim tool_claim=None, units_from=""):
         cdef mck_wasm_tool_config config
         cdef mck_wasm_error error
         cdef const char **strings = NULL
@@ -299,6 +300,13 @@ cdef class Tool:
         config.max_live = max_live
         config.cpu_millis = cpu_millis
         config.warn_memory = warn_memory
+        self.claims = (server_claim, tool_claim)  # their memory has to stay
+        if server_claim is not None:
+            config.server_claim = &server_claim.claim
+        if tool_claim is not None:
+            config.tool_claim = &tool_claim.claim
+        source = text(units_from)
+        config.units_from = source
         names = [text(value) for value in (interface, function) if value is not None]
         if function is not None:
             config.function_name = <bytes>names[-1]

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from mcpkit.core.meter import Claim
 from mcpkit.core.wasm import LimitError, Program, Tool
 from mcpkit.policy import Grants
 
@@ -28,6 +29,10 @@ class CallLimits(Protocol):
 
     @property
     def timeout_ns(self) -> int: ...
+    @property
+    def units_from(self) -> str:
+        """What made `max_units` what it is."""
+
     @property
     def warn_memory(self) -> int: ...
     @property
@@ -107,17 +112,26 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     def style(self) -> Literal["command", "function"]:
         return self.binding.style
 
-    def bind(self, limits: CallLimits, grants: Grants = NO_GRANTS) -> Tool:
+    def bind(
+        self,
+        limits: CallLimits,
+        grants: Grants = NO_GRANTS,
+        *,
+        server_claim: Claim | None = None,
+        tool_claim: Claim | None = None,
+    ) -> Tool:
         """The callable tool under these limits, with the variables that it is granted beside its own.
+
+        Its calls count in the accounts.
 
         Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit.
         """
         try:
-            return self._bind(limits, grants)
+            return self._bind(limits, grants, server_claim, tool_claim)
         except LimitError as error:
             raise LimitError(f"{self.qualified}: {error}") from None
 
-    def _bind(self, limits: CallLimits, grants: Grants) -> Tool:
+    def _bind(self, limits: CallLimits, grants: Grants, server_claim: Claim | None, tool_claim: Claim | None) -> Tool:
         binding = self.binding
         own = dict(binding.env)
         granted = tuple(pair for pair in grants.environment if pair[0] not in own)
@@ -143,6 +157,9 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
             sample_units=limits.sample_units,
             sample_ns=limits.sample_ns,
             sample_adaptive=limits.sample_adaptive,
+            server_claim=server_claim,
+            tool_claim=tool_claim,
+            units_from=limits.units_from,
         )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from mcpkit.mcp.errors import McpError, invalid_params
 from mcpkit.mcp.link import Link
-from mcpkit.policy import Audit, Decision, Evaluator, RateMeter
+from mcpkit.policy import Audit, Decision, Evaluator
 
 ERROR = "io.mcpkit/error"
 """Where a result or an error's data says what kind of refusal it is; the core writes the same for limits."""
@@ -25,13 +23,11 @@ class Guard:
         policy: Evaluator | None = None,
         audit: Audit | None = None,
         who: Callable[[int], str] = lambda principal: "",
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`who`: the id of an authenticated caller by number, empty for nobody. `clock`: seconds since 1970."""
+        """`who`: the id of an authenticated caller by number, empty for nobody."""
         self.policy = policy
         self._audit = audit
         self._who = who
-        self._rates = RateMeter(clock)
 
     # Tools: a refusal is a result, so that a model reads it
 
@@ -39,11 +35,10 @@ class Guard:
         return self.policy is None or self.policy.tool(name, qualified).allowed
 
     def restricts_tool(self, name: str, qualified: str) -> bool:
-        """Whether calls have to be asked about: the tool is denied, or there are conditions or a rate."""
+        """Whether calls have to be asked about: the tool is denied, or its arguments have conditions."""
         if self.policy is None:
             return False
-        conditions = self.policy.conditions(name, qualified) or self.policy.rate(name, qualified) is not None
-        return bool(conditions) or not self.policy.tool(name, qualified).allowed
+        return bool(self.policy.conditions(name, qualified)) or not self.policy.tool(name, qualified).allowed
 
     def tool(self, name: str, qualified: str, arguments: dict[str, Any], link: Link) -> dict[str, Any] | None:
         """The CallToolResult that refuses a call; None where it may go on."""
@@ -55,26 +50,11 @@ class Guard:
         else:
             refused = self.policy.arguments(name, qualified, arguments)
             if refused is None:
-                return self._too_often(name, qualified, decision, link)
+                return None
             decision = refused
             message = f"the tool {name[:128]!r} is not allowed with these arguments: {decision.why}"
         self._refused("tools/call", name, decision, link)
         return _result(message, _kind(decision))
-
-    def _too_often(self, name: str, qualified: str, decision: Decision, link: Link) -> dict[str, Any] | None:
-        assert self.policy is not None
-        rate = self.policy.rate(name, qualified)
-        over = self._rates.call(name, rate) if rate is not None else None
-        if over is None:
-            return None
-        self._refused("tools/call", name, decision, link, kind="rate")
-        resets = datetime.fromtimestamp(over.resets, UTC).isoformat().replace("+00:00", "Z")
-        message = (
-            f"the tool {name[:128]!r} was called {over.limit} times in this {over.window}, which is the most that this "
-            f"server's policy allows; try again in {over.retry_after} s, at {resets}"
-        )
-        told = {"kind": "rate", "window": over.window, "limit": over.limit, "resetsAt": resets}
-        return _result(message, {**told, "retryAfter": over.retry_after})
 
     # Prompts and resources: a refusal is an error of the protocol's
 
@@ -133,14 +113,12 @@ class Guard:
         message = f"the {what} {name[:256]!r} is not allowed by this server's policy: {decision.why}"
         return invalid_params(message, {ERROR: _kind(decision)})
 
-    def _refused(self, action: str, target: str, decision: Decision, link: Link, *, kind: str = "policy") -> None:
+    def _refused(self, action: str, target: str, decision: Decision, link: Link) -> None:
         if self._audit is None:
             return
         # Over stdio whoever started the process asks.
         who = self._who(link.principal) or ("stdio" if link.transport == "stdio" else "anonymous")
-        self._audit.refused(
-            who=who, action=action, target=target, decision=decision, kind=kind, transport=link.transport
-        )
+        self._audit.refused(who=who, action=action, target=target, decision=decision, transport=link.transport)
 
 
 def _result(message: str, error: dict[str, Any]) -> dict[str, Any]:

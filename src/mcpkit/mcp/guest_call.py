@@ -32,6 +32,7 @@ class GuestCall:
         tool: Tool,
         arguments: bytes,
         era: Literal["legacy", "modern"],
+        principal: int = 0,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._submit = submit
@@ -41,7 +42,7 @@ class GuestCall:
         """All diagnostics, once it has ended."""
 
         def start() -> None:
-            self._task = core.start(tool, arguments, era, self._done)
+            self._task = core.start(tool, arguments, era, self._done, principal)
             core.drain()
 
         submit(start)

@@ -5,7 +5,7 @@ from mcpkit.policy.decision import Decision
 from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
 from mcpkit.policy.granting import grants_for
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
-from mcpkit.policy.rates import RateMeter
+from mcpkit.policy.rates import Rates
 
 __all__ = [
     "Access",
@@ -17,6 +17,6 @@ __all__ = [
     "PathRule",
     "PolicyError",
     "Rate",
-    "RateMeter",
+    "Rates",
     "grants_for",
 ]

@@ -28,15 +28,12 @@ class Audit:
         if path is not None:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def refused(
-        self, *, who: str, action: str, target: str, decision: Decision, kind: str, transport: str = ""
-    ) -> None:
-        """`who` asked for `action` (``tools/call``) with `target` (the tool). `kind`: policy, or rate."""
+    def refused(self, *, who: str, action: str, target: str, decision: Decision, transport: str = "") -> None:
+        """`who` asked for `action` (``tools/call``) with `target` (the tool)."""
         line = json.dumps(
             {
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "event": "refused",
-                "kind": kind,
                 "who": who,
                 "transport": transport,
                 "action": action,

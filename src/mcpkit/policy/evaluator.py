@@ -144,6 +144,12 @@ class Evaluator:
         found = ((name, self.rate(name, qualified)) for name, qualified in tools)
         return {name: rate for name, rate in found if rate is not None}
 
+    @property
+    def has_rates(self) -> bool:
+        """Whether any rule says how often tools may be called."""
+        rules = [entry.rule for entry, _ in self._conditions]
+        return any(rule.max_calls_per_minute or rule.max_calls_per_hour for rule in rules)
+
     def rate(self, name: str, qualified: str = "") -> Rate | None:
         """The same for one tool; None: any number."""
         return self._demands(name, qualified).rate

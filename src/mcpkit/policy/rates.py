@@ -1,56 +1,31 @@
-"""How often tools may be called: counts of the running minute and hour (UTC) of this process."""
+"""How often tools may be called, in the shape that quotas take."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
-import msgspec
-
-from mcpkit.policy.evaluator import Rate
-
-_SECONDS: dict[Literal["minute", "hour"], int] = {"minute": 60, "hour": 3600}
+from mcpkit.policy.evaluator import Evaluator
 
 
-class Exceeded(msgspec.Struct, frozen=True):
-    """A call too many."""
+class Rates(Mapping[str, tuple[int, int]]):
+    """Calls per minute and per hour by ``module/tool``, 0 for any number; without the tools that have no rate.
 
-    window: Literal["minute", "hour"]
-    limit: int
-    resets: int
-    """When calls are allowed again, in seconds since 1970."""
-    retry_after: int
-    """The same from now on, in seconds; at least 1."""
+    Knows every tool that is asked for, and lists those of `names`.
+    """
 
+    def __init__(self, policy: Evaluator, names: Mapping[str, str]) -> None:
+        """`names`: what clients call tools; without an entry it is the end of ``module/tool``."""
+        self._policy = policy
+        self._names = names
 
-class RateMeter:
-    """Counts calls by tool. Safe to use from several threads at once."""
+    def __getitem__(self, qualified: str) -> tuple[int, int]:
+        rate = self._policy.rate(self._names.get(qualified, qualified.rpartition("/")[2]), qualified)
+        if rate is None:
+            raise KeyError(qualified)
+        return rate.per_minute or 0, rate.per_hour or 0
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], tuple[int, int]] = {}
-        """Number of the window and calls in it, by tool and kind of window."""
+    def __iter__(self) -> Iterator[str]:
+        return (qualified for qualified in self._names if qualified in self)
 
-    def call(self, tool: str, rate: Rate) -> Exceeded | None:
-        """Count a call in every window, or in none and say which one is full."""
-        now = self._clock()
-        limits: dict[Literal["minute", "hour"], int | None] = {"minute": rate.per_minute, "hour": rate.per_hour}
-        with self._lock:
-            counted: dict[tuple[str, str], tuple[int, int]] = {}
-            for window, limit in limits.items():
-                if limit is None:
-                    continue
-                seconds = _SECONDS[window]
-                number = int(now // seconds)
-                begun, count = self._counts.get((tool, window), (number, 0))
-                if begun != number:
-                    count = 0
-                if count >= limit:
-                    resets = (number + 1) * seconds
-                    return Exceeded(window, limit, resets, max(1, round(resets - now + 0.5)))
-                counted[tool, window] = (number, count + 1)
-            self._counts |= counted
-        return None
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

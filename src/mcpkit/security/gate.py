@@ -62,6 +62,8 @@ class Security:
         self._certificates = CertificateRules(config.certificates)
         self._scopes = ScopeRules(config)
         self._table = PrincipalTable(clock)
+        self.numbered: Callable[[str, int], None] | None = None
+        """Called with a caller's id and number, before the core knows the number."""
         self._judging: dict[bytes, asyncio.Task[Granted]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._metadata: bytes | None = None
@@ -176,6 +178,8 @@ class Security:
         if number is None:
             log.warning("a caller was refused: %d others are in use", len(self._table))
             raise Denied(503, None, "too many callers; try again later")
+        if self.numbered is not None:
+            self.numbered(principal.id, number)
         return number
 
     def principal(self, number: int) -> Principal | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +16,12 @@ from mcpkit.cli.commands.tools import as_json, as_text
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.outcome import Outcome, harmless, pretty, read
 from mcpkit.cli.terminal import complain, paint
+from mcpkit.config import Config
 from mcpkit.core.json import JsonError, validate
 from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
 from mcpkit.metering import Usage, show
+from mcpkit.metering.ledger import LedgerError
+from mcpkit.metering.quotas import Quotas
 from mcpkit.policy import grants_for
 
 if TYPE_CHECKING:
@@ -39,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
         policy = options.evaluator(config.policy) if config is not None and config.policy is not None else None
         if policy is not None:
             _allowed(policy, spec, arguments)
-        call = spec.bind(limits, grants_for(policy, spec.module)).call(arguments)
+        with _quotas(config, policy, spec) as quotas:
+            claims = {"server_claim": quotas.server, "tool_claim": quotas.tool(spec.qualified)} if quotas else {}
+            call = spec.bind(limits, grants_for(policy, spec.module), **claims).call(arguments)
     outcome = read(call, spec.style == "command")
     usage = Usage(call.units, call.wall_ns, call.mean_rate, call.peak_rate, call.memory_bytes, limits.max_units)
     if args.json:
@@ -54,6 +61,25 @@ def run(args: argparse.Namespace) -> int:
         configured = config.runtime.wasm.metering.display_format if config is not None else "minimal"
         print(show(usage, configured if args.meter == "auto" else args.meter), file=sys.stderr)
     return outcome.exit
+
+
+@contextmanager
+def _quotas(config: Config | None, policy: Evaluator | None, spec: ToolSpec) -> Iterator[Quotas | None]:
+    """What a configuration allows per minute, hour and day."""
+    if config is None:
+        yield None
+        return
+    from mcpkit.application import open_quotas
+
+    try:
+        quotas = open_quotas(config, policy, {spec.qualified: spec.name})
+    except LedgerError as error:
+        raise CliError(str(error), exits.CANNOT_LOAD) from None
+    try:
+        yield quotas
+    finally:
+        if quotas is not None:
+            quotas.ledger.close()
 
 
 def _warn(text: str) -> None:
