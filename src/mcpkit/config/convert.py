@@ -40,8 +40,11 @@ class Check(msgspec.Struct, frozen=True):
     rule: str
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where something stands, and the folder that relative paths in it are relative to."""
+class Place(msgspec.Struct, frozen=True, eq=False):
+    """Where something stands, and the folder that relative paths in it are relative to.
+
+    Two are equal where the same text means the same there.
+    """
 
     file: str = ""
     line: int = 0
@@ -49,6 +52,12 @@ class Place(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and other.folder == self.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -96,7 +105,8 @@ class Converter:
         not_yet: dict[str, str] = struct.NOT_YET
         place = Place(self.file, node.line, self.folder)
         values: dict[str, Any] = {field.name: place for field in fields if _is_placed(field.type)}
-        self.places.setdefault(path, node)
+        if path:
+            self.places.setdefault(path, node)
         seen: dict[str, Scalar] = {}
         before = len(self.problems)
         for key, value in node.entries:
