@@ -224,7 +224,6 @@ nonsense: 1
     [
         "distribution: {registry: example.org/x}",
         "runtime: {type: wasmedge}",
-        "runtime: {wasm: {metering: {enable_monitoring: true}}}",
         "transport: {type: grpc}",
         "transport: {type: http, settings: {compression: true}}",
         "mcp: {prompts: []}",

@@ -70,6 +70,7 @@ static bool end_at_once(mck_wasm_call *call, mck_wasm_call_status status)
     call->status = status;
     call->ended = true;
     call->ended_ns = call->started_ns;
+    mck_totals_add(call);
     return true;
 }
 
@@ -124,6 +125,7 @@ static void ended_inline(mck_wasm_call *call, uint64_t units, uint64_t now)
     mck_slot_give(engine, call->tool);
     call->inlined = true;
     call->ended = true;
+    mck_totals_add(call);
     if (call->tool->limits.max_concurrent != 0)
         (void)atomic_fetch_sub_explicit(&call->tool->alive, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&engine->inlined, 1, memory_order_relaxed);

@@ -9,6 +9,7 @@
  *   run.c        a call as the guest sees it: store, instance, slices, outcome; wasi.c: what a WASI guest is given
  *   outcome.c    wasmtime's errors turned into a status and a sentence
  *   scheduler.c  queues, instance slots, native threads; ticker.c: epoch, deadlines, stuck threads
+ *   totals.c     what the calls of a tool amount to
  *   quota.c      a call's units and itself, counted in accounts
  *   share.c      a tool's share of a processor: calls that have used it up are parked
  *
@@ -105,6 +106,10 @@ struct mck_wasm_tool {
     atomic_uint live;       /* its instances; counted only with a max_live */
     atomic_uint waiting;    /* calls in `crowd` */
     char units_from[64];
+    struct { /* see mck_wasm_totals */
+        atomic_uint_fast64_t calls[MCK_WASM_STATUSES], buckets[MCK_WASM_BUCKETS];
+        atomic_uint_fast64_t units, wall_ns, most_memory, peak_rate, warned;
+    } totals;
     atomic_uint_fast64_t usual_units; /* that its calls use; only kept with claims */
     mck_claim claims[2];
     mck_wasm_scope scopes[2];
@@ -276,6 +281,10 @@ void mck_worker_spawn(mck_wasm_engine *engine);
 mck_wasm_call *mck_retire(mck_wasm_call *call);
 void mck_queue_push(mck_call_queue *queue, mck_wasm_call *call);
 mck_wasm_call *mck_queue_pop(mck_call_queue *queue);
+
+/* ---- totals.c ---- */
+/* The call has ended, with everything that its owner will see. Once. */
+void mck_totals_add(const mck_wasm_call *call);
 
 /* ---- quota.c: only for calls with claims ---- */
 /* Count the call. False: over, as all that follow. */

@@ -179,6 +179,7 @@ static void notify(mck_wasm_engine *engine)
 
 void mck_publish(mck_wasm_engine *engine, mck_wasm_call *call)
 {
+    mck_totals_add(call);
     call->ended = true;
     atomic_fetch_add_explicit(&engine->done_count, 1, memory_order_relaxed);
     if (call->tool->limits.max_concurrent != 0)

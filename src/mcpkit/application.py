@@ -27,6 +27,7 @@ from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
 from mcpkit.mcp.runner import Answer
 from mcpkit.metering.ledger import Ledger, default_folder
+from mcpkit.metering.prometheus import BOUNDS, exposition
 from mcpkit.metering.quotas import ANYBODY, Quotas, UsedUp, error_result
 from mcpkit.policy import Audit, Evaluator, Grants, PolicyError, Rates, grants_for
 from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
@@ -70,6 +71,7 @@ class Application:
         """
         self.config = config
         self.limits = under_policy(limits or effective_limits(config), config.policy)
+        self._native_totals: dict[str, dict[str, Any]] = {}
         self.registry = registry
         self.policy = Evaluator(config.policy) if config.policy is not None else None
         for note in self.policy.notes() if self.policy is not None else ():
@@ -213,6 +215,29 @@ class Application:
         for (era, method), result in self.dispatcher.static_answers().items():
             core.set_static(era, method, result)
 
+    def used(self) -> tuple[int, int]:
+        """Compute units and number of the calls that have ended. Any thread."""
+        totals = [tool.totals() for tool in self.guests.values()]
+        native = sum(sum(own["calls"].values()) for own in self._native_totals.values())
+        return sum(t["units"] for t in totals), sum(sum(t["calls"].values()) for t in totals) + native
+
+    def metrics(self) -> str:
+        """Everything that Prometheus may want to know."""
+        stats = self.runtime.engine.stats()
+        gauges = {
+            "mcpkit_instances": ("Instances alive now.", float(stats["live"])),
+            "mcpkit_queued_calls": ("Calls that wait for an instance.", float(stats["queued"])),
+            "mcpkit_stuck_threads": ("Threads that do not come back from the host.", float(stats["stuck_threads"])),
+        }
+        guests = [(name, tool.totals()) for name, tool in self.guests.items()]
+        return exposition([*guests, *self._native_totals.items()], gauges)
+
+    def _note_native(self, name: str, wall_ns: int, status: str) -> None:
+        own = self._native_totals.setdefault(name, {"calls": {}, "buckets": [0] * len(BOUNDS), "wall_ns": 0})
+        own["calls"][status] = own["calls"].get(status, 0) + 1
+        own["wall_ns"] += wall_ns
+        own["buckets"][next((i for i in range(7) if wall_ns <= 10**5 * 10**i), 7)] += 1
+
     def _count_caller(self, name: str, number: int) -> None:
         """Calls of the caller that the core knows by `number` count in its account."""
         claim = self.quotas.caller(name) if self.quotas is not None else None
@@ -238,7 +263,12 @@ class Application:
             if used_up is not None:
                 return error_result(used_up)
             begun = time.perf_counter_ns()
-            answer: dict[str, Any] = await native.call(arguments, link)
+            status = "internal"
+            try:
+                answer: dict[str, Any] = await native.call(arguments, link)
+                status = "guest_error" if answer.get("isError") else "ok"
+            finally:
+                self._note_native(name, time.perf_counter_ns() - begun, status)
             # Python does not count its steps; the time it took stands where a guest's compute units would.
             usage = {"durationMs": (time.perf_counter_ns() - begun) // 1000 / 1000}
             return {**answer, "_meta": {**answer.get("_meta", {}), USAGE: usage}}

@@ -76,6 +76,9 @@ typedef struct {
 } mck_wasm_engine_stats;
 void mck_wasm_engine_read_stats(const mck_wasm_engine *engine, mck_wasm_engine_stats *out);
 
+/* The calls beyond their first slice: how many, their units so far, and the sum of their rates (CU per second). Any thread. */
+void mck_wasm_engine_running(mck_wasm_engine *engine, uint32_t *count, uint64_t *units, double *rate);
+
 /* Text format to binary (wasmtime's own converter; both modules and components). */
 mck_wasm_status mck_wasm_from_text(mck_wasm_engine *engine, const char *text, size_t len, mck_buffer *out,
                                    mck_wasm_error *error);
@@ -170,6 +173,20 @@ typedef enum {
     MCK_WASM_CALL_BUSY,     /* queue full, tool's own concurrency limit, or too many of its threads are stuck */
     MCK_WASM_CALL_INTERNAL, /* a host failure that is no fault of guest or caller */
 } mck_wasm_call_status;
+
+#define MCK_WASM_STATUSES ((size_t)MCK_WASM_CALL_INTERNAL + 1)
+#define MCK_WASM_BUCKETS 8u /* of durations: up to 0.1, 1, 10, 100 ms, 1, 10, 100 s, and longer */
+
+/* What the ended calls of a tool amount to. */
+typedef struct {
+    uint64_t calls[MCK_WASM_STATUSES], buckets[MCK_WASM_BUCKETS];
+    uint64_t units, wall_ns;
+    uint64_t most_memory; /* bytes of the largest memory of any call */
+    uint64_t peak_rate;   /* CU per second, the highest sample of any call */
+    uint64_t warned;      /* calls that crossed a soft limit */
+} mck_wasm_totals;
+/* Any thread; the numbers may be of slightly different moments. */
+void mck_wasm_tool_totals(const mck_wasm_tool *tool, mck_wasm_totals *out);
 
 /* `arguments`: JSON text of an object, already validated by the json room (copied). `user` is the owner's. NULL: out of memory. */
 mck_wasm_call *mck_wasm_call_new(mck_wasm_tool *tool, const uint8_t *arguments, size_t len, void *user);

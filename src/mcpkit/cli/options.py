@@ -59,6 +59,26 @@ def evaluator(policy: Policy) -> Evaluator:
         raise CliError(f"the policy cannot be used\n{error}", exits.CANNOT_LOAD) from None
 
 
+def meter(args: argparse.Namespace, config: Config | None) -> str | None:
+    """The format of the report that --meter and --meter-format ask for; None: no report."""
+    if args.meter_format:
+        return str(args.meter_format)
+    if args.meter is None:
+        return None
+    return display(config) if args.meter == "auto" else str(args.meter)
+
+
+def display(config: Config | None) -> str:
+    """The configuration's display format."""
+    return config.runtime.wasm.metering.display_format if config is not None else "minimal"
+
+
+def monitors(args: argparse.Namespace, config: Config | None) -> bool:
+    """Whether usage is shown while calls run."""
+    metering = config.runtime.wasm.metering if config is not None else None
+    return bool(args.monitor or (metering is not None and metering.enabled and metering.enable_monitoring))
+
+
 def files(names: Sequence[str]) -> list[Path]:
     """Paths of files that are there."""
     paths = [Path(name) for name in names]

@@ -84,6 +84,21 @@ def _limits(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--timeout", metavar="DURATION", help="wall clock, as 500ms, 30s or 5m")
 
 
+def _metering(parser: argparse.ArgumentParser, what: str) -> None:
+    group = parser.add_argument_group("metering")
+    group.add_argument(
+        "--meter",
+        nargs="?",
+        metavar="FORMAT",
+        choices=_METER_VALUES,
+        help=f"{what}: {', '.join(METER_FORMATS)} (default: the configuration's, else minimal)",
+    )
+    group.add_argument(
+        "--meter-format", metavar="FORMAT", choices=(*METER_FORMATS, "progress_bar"), help="the same as --meter FORMAT"
+    )
+    group.add_argument("--monitor", action="store_true", help="show compute usage on stderr while calls run")
+
+
 def _cache_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("compiled code")
     group.add_argument("--cache-dir", metavar="DIR", help="where it is kept (default: the user's cache folder)")
@@ -114,6 +129,7 @@ def _server(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--allowed-origin", action="append", metavar="ORIGIN", help="a further Origin to accept")
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="least important log line to write (default info)")
     parser.add_argument("--log-format", choices=("text", "json"), help="form of log lines on stderr (default text)")
+    _metering(parser, "a report of every tool on stderr at the end")
     _limits(parser)
     _cache_options(parser)
 
@@ -127,19 +143,14 @@ def _call(commands: Commands[argparse.ArgumentParser]) -> None:
         'mcpkit call calculator.wasm add \'{"a": 2, "b": 3}\'',
         'echo \'{"text": "hello"}\' | mcpkit call text-stats.wasm text-stats -',
         'mcpkit call calculator.wasm add \'{"a": 2, "b": 3}\' --meter detailed',
+        "mcpkit call primes.wasm count-below '{\"bound\": 30000000}' --monitor --meter-format progress",
         "mcpkit call spin.wasm spin --max-compute-units 1M --max-memory 64Mi --timeout 2s",
         more="exit status:\n" + exits.table(),
     )
     parser.add_argument("file", metavar="FILE", help="a WebAssembly module or component (.wasm, .wat)")
     parser.add_argument("tool", nargs="?", metavar="TOOL", help="the tool's name; without it the tools are listed")
     parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object, or - to read it from stdin")
-    parser.add_argument(
-        "--meter",
-        nargs="?",
-        metavar="FORMAT",
-        choices=_METER_VALUES,
-        help=f"report compute usage on stderr: {', '.join(METER_FORMATS)} (default: the configuration's, else minimal)",
-    )
+    _metering(parser, "report compute usage on stderr")
     parser.add_argument("--json", action="store_true", help="print status, result and usage as one JSON object")
     parser.add_argument("--config", metavar="FILE", help="configuration to take limits and descriptions from")
     _limits(parser)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mcpkit.config.convert import Fraction, Range
-from mcpkit.config.section import ComputeUnits, Count, Section, Size, Text, later
+from mcpkit.config.section import ComputeUnits, Count, Section, Size, Text
 
 DisplayFormat = Literal["minimal", "detailed", "json", "progress", "progress_bar"]
 
@@ -79,8 +79,6 @@ class Quotas(Allowance, frozen=True, kw_only=True):
 
 class Metering(Section, frozen=True, kw_only=True):
     """Compute accounting. What is set here counts while `enabled` is true."""
-
-    NOT_YET = later("enable_monitoring")
 
     enabled: bool = True
     max_compute_units: ComputeUnits | None = None

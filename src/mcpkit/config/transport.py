@@ -48,6 +48,8 @@ class TransportSettings(Section, frozen=True, kw_only=True):
     cors_origins: tuple[Text, ...] = ()
     """Which ones; none: all that are let in. They are let in as if they stood in `allowed_origins`."""
     tls: Tls | None = None
+    metrics: bool = False
+    """Whether ``/metrics`` is served, to Prometheus and its like."""
     max_connections: Count | None = None
     request_timeout: Duration = 30 * _SECOND
     """A request that has begun must have arrived by then, in nanoseconds."""

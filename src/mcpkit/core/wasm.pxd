@@ -90,6 +90,7 @@ cdef extern from "mcpkit/wasm.h" nogil:
 
     void mck_wasm_engine_read_stats(const mck_wasm_engine *engine, mck_wasm_engine_stats *out)
 
+    void mck_wasm_engine_running(mck_wasm_engine *engine, uint32_t *count, uint64_t *units, double *rate)
     mck_wasm_status mck_wasm_from_text(mck_wasm_engine *engine, const char *text, size_t len, mck_buffer *out,
                                        mck_wasm_error *error)
     mck_wasm_status mck_wasm_program_compile(mck_wasm_engine *engine, const uint8_t *bytes, size_t len, mck_wasm_program **out,
@@ -140,6 +141,20 @@ cdef extern from "mcpkit/wasm.h" nogil:
 
     mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
                                       mck_wasm_error *error)
+    const size_t MCK_WASM_STATUSES
+    const size_t MCK_WASM_BUCKETS
+
+    ctypedef struct mck_wasm_totals:
+        uint64_t calls[16]
+        uint64_t buckets[8]
+        uint64_t units
+        uint64_t wall_ns
+        uint64_t most_memory
+        uint64_t peak_rate
+        uint64_t warned
+
+    void mck_wasm_tool_totals(const mck_wasm_tool *tool, mck_wasm_totals *out)
+    void mck_wasm_call_look(mck_wasm_call *call, uint64_t *units, double *rate, size_t start, mck_buffer *noise)
     void mck_wasm_tool_delete(mck_wasm_tool *tool)
     mck_wasm_style mck_wasm_tool_style(const mck_wasm_tool *tool)
     const mck_wasm_tool_config *mck_wasm_tool_limits(const mck_wasm_tool *tool)

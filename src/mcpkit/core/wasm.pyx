@@ -209,6 +209,14 @@ cdef class Engine:
         self.started.discard(call)
         return call
 
+    def running(self):
+        """Of the calls beyond their first slice: how many, their compute units so far, and the sum of their rates (CU/s)."""
+        cdef uint32_t count
+        cdef uint64_t units
+        cdef double rate
+        mck_wasm_engine_running(self.open(), &count, &units, &rate)
+        return count, units, rate
+
     def stats(self):
         """Counts: live, queued, stuck_threads, threads now; started, inlined, slices, done since the start."""
         cdef mck_wasm_engine_stats s
@@ -338,6 +346,20 @@ cdef class Tool:
         """Whether its first slice runs (or would still run) on the caller's thread."""
         return mck_wasm_tool_is_inline(self.ptr)
 
+    def totals(self):
+        """What its ended calls amount to: a dict of calls by status, buckets of durations, units, wall_ns, most_memory,
+        peak_rate (CU/s) and warned."""
+        cdef mck_wasm_totals t
+        mck_wasm_tool_totals(self.ptr, &t)
+        return {
+            "calls": {
+                mck_wasm_call_status_name(<mck_wasm_call_status><int>i).decode(): t.calls[i]
+                for i in range(MCK_WASM_STATUSES) if t.calls[i]
+            },
+            "buckets": [t.buckets[i] for i in range(MCK_WASM_BUCKETS)],
+            "units": t.units, "wall_ns": t.wall_ns, "most_memory": t.most_memory, "peak_rate": t.peak_rate, "warned": t.warned,
+        }
+
     cdef mck_wasm_call *prepare(self, arguments, uint64_t max_units, uint64_t max_memory, uint64_t timeout_ns) except NULL:
         cdef Py_buffer view
         cdef mck_wasm_call *call
@@ -399,6 +421,13 @@ cdef class Call:
     @property
     def done(self):
         return self.over
+
+    def look(self):
+        """Compute units so far and their rate (CU/s), as of the end of the last slice."""
+        cdef uint64_t units
+        cdef double rate
+        mck_wasm_call_look(self.ptr, &units, &rate, 0, NULL)
+        return units, rate
 
     def cancel(self):
         """End it soon with status "cancelled", unless it ends otherwise first. Any thread may."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Transport
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mcpkit.application import Application
 from mcpkit.core.serve import Server
+from mcpkit.metering.prometheus import CONTENT_TYPE
 from mcpkit.transport.access import AccessLog
 from mcpkit.transport.core import NANOSECONDS
 from mcpkit.transport.endpoint import McpEndpoint
@@ -123,6 +125,8 @@ class OtherRoutes:
         if self._app.security is not None:
             routes += [Route(path, self._metadata) for path in self._app.security.metadata_paths]
         settings = self._app.config.transport.settings
+        if settings.metrics:
+            routes.append(Route("/metrics", self._metrics))
         if settings.legacy_sse:
             from mcpkit.transport.sse import MESSAGES_PATH, SSE_PATH, LegacySse
 
@@ -151,11 +155,26 @@ class OtherRoutes:
 
         return JSONResponse({"status": "ok", "tools": len(self._app.tools)})
 
+    async def _metrics(self, request: Request) -> Response:
+        from starlette.responses import PlainTextResponse
+
+        # Who may call tools is checked; who may look at figures is whoever is on this machine.
+        if self._app.security is not None and not _is_local(request):
+            return PlainTextResponse("metrics are for this machine alone where callers are authenticated\n", 403)
+        return PlainTextResponse(self._app.metrics(), media_type=CONTENT_TYPE)
+
     async def _metadata(self, request: Request) -> Response:
         from starlette.responses import Response
 
         assert self._app.security is not None
         return Response(self._app.security.public_metadata(), media_type="application/json")
+
+
+def _is_local(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Fork:

@@ -14,6 +14,7 @@ import msgspec
 from mcpkit.cli import catalogue, exits, options
 from mcpkit.cli.commands.tools import as_json, as_text
 from mcpkit.cli.exits import CliError
+from mcpkit.cli.monitor import watched
 from mcpkit.cli.outcome import Outcome, harmless, pretty, read
 from mcpkit.cli.terminal import complain, paint
 from mcpkit.config import Config
@@ -46,7 +47,12 @@ def run(args: argparse.Namespace) -> int:
             _allowed(policy, spec, arguments)
         with _quotas(config, policy, spec) as quotas:
             claims = {"server_claim": quotas.server, "tool_claim": quotas.tool(spec.qualified)} if quotas else {}
-            call = spec.bind(limits, grants_for(policy, spec.module), **claims).call(arguments)
+            tool = spec.bind(limits, grants_for(policy, spec.module), **claims)
+            if options.monitors(args, config):
+                shown = options.meter(args, config) or options.display(config)
+                call = watched(tool, arguments, shown, limits.max_units)
+            else:
+                call = tool.call(arguments)
     outcome = read(call, spec.style == "command")
     usage = Usage(call.units, call.wall_ns, call.mean_rate, call.peak_rate, call.memory_bytes, limits.max_units)
     if args.json:
@@ -57,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
         _warn(f"{usage.units:,} compute units used; the warning limit is {limits.warn_units:,}")
     if "memory" in call.warnings:
         _warn(f"{usage.memory_bytes:,} bytes of memory used; the warning limit is {limits.warn_memory:,}")
-    if args.meter:
-        configured = config.runtime.wasm.metering.display_format if config is not None else "minimal"
-        print(show(usage, configured if args.meter == "auto" else args.meter), file=sys.stderr)
+    form = options.meter(args, config)
+    if form is not None:
+        print(show(usage, form), file=sys.stderr)
     return outcome.exit
 
 

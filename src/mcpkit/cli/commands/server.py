@@ -7,7 +7,9 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +17,11 @@ from mcpkit.cli import exits, logs, options
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.terminal import note_if_slow, paint
 from mcpkit.config import Config, Limits
+from mcpkit.metering import Usage, show
+from mcpkit.metering.monitor import Monitor
+
+if TYPE_CHECKING:
+    from mcpkit.application import Application
 
 log = logging.getLogger("mcpkit.server")
 
@@ -26,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up(config.server.log_level, config.server.log_format)
     if not config.modules():
         raise CliError("nothing to serve; name a module (mcpkit server FILE.wasm) or a configuration (--config)")
-    return serve(config, options.limits(args, config))
+    report = options.meter(args, config)
+    monitor = report or options.display(config) if options.monitors(args, config) else None
+    return serve(config, options.limits(args, config), monitor=monitor, report=report)
 
 
 def merged(args: argparse.Namespace) -> Config:
@@ -65,8 +74,11 @@ def merged(args: argparse.Namespace) -> Config:
     )
 
 
-def serve(config: Config, limits: Limits) -> int:
-    """Serve until the end of input (stdio) or a signal (HTTP)."""
+def serve(config: Config, limits: Limits, *, monitor: str | None = None, report: str | None = None) -> int:
+    """Serve until the end of input (stdio) or a signal (HTTP).
+
+    `monitor` and `report` are formats: of a line on stderr while calls run, and of what each tool used, at the end.
+    """
     from mcpkit.application import Application
     from mcpkit.core.wasm import WasmError
     from mcpkit.guests import GuestError
@@ -80,12 +92,17 @@ def serve(config: Config, limits: Limits) -> int:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     except OSError as error:
         raise CliError(f"{error.filename}: {error.strerror}", exits.CANNOT_LOAD) from None
-    with app:
+    with ExitStack() as stack:
+        stack.enter_context(app)
         try:
             stdio = config.transport.type == "stdio"
             app.require_transport("stdio" if stdio else "http", websocket=config.transport.websocket)
         except PolicyError as error:
             raise CliError(str(error), exits.CANNOT_LOAD) from None
+        if report is not None:
+            stack.callback(_report, app, report)
+        if monitor is not None:
+            stack.enter_context(Monitor(app.runtime.engine, app.used, monitor, sys.stderr))
         if config.transport.type == "stdio":
             log.info("serving %d tools on stdio", len(app.tools))
             from mcpkit.transport import run_stdio
@@ -107,6 +124,16 @@ def serve(config: Config, limits: Limits) -> int:
             what = error.strerror or str(error)
             raise CliError(f"cannot listen on {host} port {port}: {what}", exits.INTERNAL) from None
     return exits.OK
+
+
+def _report(app: Application, form: str) -> None:
+    for name, tool in sorted(app.guests.items()):
+        totals = tool.totals()
+        calls = sum(totals["calls"].values())
+        if calls:
+            mean = totals["units"] * 1e9 / totals["wall_ns"] if totals["wall_ns"] else 0.0
+            used = Usage(totals["units"], totals["wall_ns"], mean, totals["peak_rate"], totals["most_memory"])
+            print(f"{name}: {calls:,} call{'s' if calls > 1 else ''}\n{show(used, form)}", file=sys.stderr)
 
 
 def welcome(name: str, url: str, tools: Iterable[str]) -> str:
