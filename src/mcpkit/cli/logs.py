@@ -6,6 +6,8 @@ import logging
 import sys
 import time
 
+from mcpkit.security.secrets import redacted
+
 _LEVELS = {
     "trace": logging.DEBUG,
     "debug": logging.DEBUG,
@@ -29,7 +31,7 @@ class TextFormatter(logging.Formatter):
             line += f" {key}={value}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return line
+        return redacted(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,7 +50,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             out["exception"] = self.formatException(record.exc_info)
-        return json.dumps(out, ensure_ascii=False, default=str)
+        return redacted(json.dumps(out, ensure_ascii=False, default=str))
 
 
 def set_up(level: str = "info", form: str = "text") -> None:
