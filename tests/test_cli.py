@@ -281,7 +281,8 @@ runtime: {wasm: {module_path: a.wasm}}
 """)
 
     def settle(*words: str) -> tuple[object, ...]:
-        merge = merged(parser.build().parse_args(parser.settle(["server", "--config", str(config), *words])))
+        args = parser.build().parse_args(parser.settle(["server", "--config", str(config), *words]))
+        merge = merged(args, options.loaded(args).config)
         modules = [module.label for module in merge.modules()]
         hosts = merge.transport.settings.allowed_hosts
         return merge.transport.type, merge.server.bind, merge.server.port, merge.server.log_level, modules, hosts

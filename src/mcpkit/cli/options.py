@@ -11,17 +11,44 @@ import msgspec
 
 from mcpkit.cli import exits
 from mcpkit.cli.exits import CliError
-from mcpkit.config import Config, ConfigError, Limits, Module, UnitError, effective_limits, load, units
+from mcpkit.config import Config, ConfigError, Limits, Loaded, Module, UnitError, effective_limits, find, gather, units
+
+
+def config_files(args: argparse.Namespace) -> list[Path]:
+    """The files that --config names, or the one that is found where none is named."""
+    if args.config:
+        return [Path(name) for name in args.config]
+    found = find()
+    return [found] if found is not None else []
+
+
+def loaded(args: argparse.Namespace) -> Loaded:
+    """Configuration files and the environment's settings as one, with where each came from."""
+    return _gather(config_files(args), settings=True)
+
+
+def named(args: argparse.Namespace) -> Config | None:
+    """What the files that --config names say, whatever this folder and this process's environment hold; or None."""
+    return _gather([Path(name) for name in args.config], settings=False).config if args.config else None
+
+
+def _gather(paths: list[Path], *, settings: bool) -> Loaded:
+    try:
+        return gather(paths, settings=settings)
+    except ConfigError as error:
+        raise CliError(f"the configuration cannot be used\n{error}", exits.CANNOT_LOAD) from None
 
 
 def config(args: argparse.Namespace) -> Config | None:
-    """The configuration that --config names, or None."""
-    if args.config is None:
-        return None
-    try:
-        return load(args.config)
-    except ConfigError as error:
-        raise CliError(f"the configuration cannot be used\n{error}", exits.CANNOT_LOAD) from None
+    """The configuration, or None where neither a file nor the environment says anything."""
+    found = loaded(args)
+    return found.config if found.files or found.origins else None
+
+
+def modules_are_there(found: Loaded) -> None:
+    """Raises CliError for modules without a file, each with the place that names it."""
+    if found.warnings:
+        raise CliError("\n".join(["the configuration cannot be served", *map(str, found.warnings)]), exits.CANNOT_LOAD)
 
 
 def limits(args: argparse.Namespace, config: Config | None) -> Limits:

@@ -14,6 +14,8 @@ LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
 SHELLS = ("bash", "zsh", "fish")
 CLIENTS = ("claude-desktop", "claude-code", "vscode", "vscode-insiders", "cursor", "windsurf", "gemini-cli", "zed")
 
+_CONFIG = "configuration, YAML or JSON; of several the later win (default: ./mcpkit.yaml, or the user's)"
+
 _ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]+)?|[A-Za-z0-9.-]*(?::[0-9]+)|[0-9]+|localhost|[0-9.]+")
 
 _OPTIONAL_VALUES: dict[str, Callable[[str], bool]] = {
@@ -121,7 +123,7 @@ def _server(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit server --http 0.0.0.0:3000 --allowed-host tools.example.org --config config.yaml",
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="modules to serve, beside those of the configuration")
-    parser.add_argument("--config", metavar="FILE", help="configuration, YAML or JSON")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--stdio", action="store_true", help="speak on standard input and output (the default)")
     way.add_argument("--http", nargs="?", metavar="HOST:PORT", help="listen for HTTP (default 127.0.0.1:3000)")
@@ -152,7 +154,7 @@ def _call(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object, or - to read it from stdin")
     _metering(parser, "report compute usage on stderr")
     parser.add_argument("--json", action="store_true", help="print status, result and usage as one JSON object")
-    parser.add_argument("--config", metavar="FILE", help="configuration to take limits and descriptions from")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     _limits(parser)
     _cache_options(parser)
 
@@ -167,7 +169,7 @@ def _tools(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit tools --config config.yaml",
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="modules or components")
-    parser.add_argument("--config", metavar="FILE", help="configuration whose modules and descriptions are used")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     parser.add_argument("--json", action="store_true", help="names, descriptions and schemas as JSON")
     _cache_options(parser)
 
@@ -199,7 +201,7 @@ def _install(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="modules that the client's server is to serve")
     parser.add_argument("--client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
     parser.add_argument("--name", metavar="NAME", help="the server's name (default: the configuration's or file's)")
-    parser.add_argument("--config", metavar="FILE", help="configuration, YAML or JSON")
+    parser.add_argument("--config", action="append", metavar="FILE", help="a configuration; may be repeated")
     parser.add_argument("--http", nargs="?", metavar="URL", help="a server that runs already, instead of one to start")
     parser.add_argument("--scope", choices=("user", "project"), default="user", help="which file (default user)")
     parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable for the server's environment")

@@ -2,8 +2,9 @@
 
 from mcpkit.config.errors import ConfigError, Problem, UnitError
 from mcpkit.config.limits import DEFAULT_MEMORY, Limits, effective_limits
-from mcpkit.config.load import load, loads
+from mcpkit.config.load import Loaded, gather, load, loads
 from mcpkit.config.schema import Config, Module, ToolConfig
+from mcpkit.config.search import find
 from mcpkit.config.tasks import Tasks
 
 __all__ = [
@@ -11,12 +12,15 @@ __all__ = [
     "Config",
     "ConfigError",
     "Limits",
+    "Loaded",
     "Module",
     "Problem",
     "Tasks",
     "ToolConfig",
     "UnitError",
     "effective_limits",
+    "find",
+    "gather",
     "load",
     "loads",
 ]

@@ -49,7 +49,7 @@ class _HasNotYet(Protocol):
 
 
 class Converter:
-    """Converts one file's tree. `folder` is what relative paths are relative to."""
+    """Converts a tree. Nodes know their files; `file` and `folder` stand for those of nodes that do not."""
 
     def __init__(self, file: str, folder: Path) -> None:
         self.file = file
@@ -60,7 +60,8 @@ class Converter:
 
     def note(self, node: Node, path: str, message: str) -> None:
         """Add a problem."""
-        self.problems.append(Problem(self.file, node.line, node.column, path, message))
+        file = node.source.file if node.source is not None else self.file
+        self.problems.append(Problem(file, node.line, node.column, path, message))
 
     def struct(self, node: Node, struct: type[Any], path: str) -> Any:
         """The struct, or None when a problem was noted in it."""
@@ -162,7 +163,8 @@ class Converter:
         text = _text(node)
         if not text:
             raise _MisfitError("expected a path, got an empty text")
-        return self.folder / Path(text).expanduser()
+        folder = node.source.folder if node.source is not None else None
+        return (folder or self.folder) / Path(text).expanduser()
 
 
 def _scalar(node: Node, expected: str) -> Scalar:
@@ -204,7 +206,9 @@ def _choice(node: Node, choices: tuple[str, ...]) -> str:
     text = _scalar(node, f"one of {', '.join(choices)}").text
     if text in choices:
         return text
-    later = {"native", "wasmedge", "web_socket", "websocket", "grpc"} & {text}
+    if text == "grpc":
+        raise _MisfitError("grpc is not yet available; the gateway will bring it; use http or stdio")
+    later = {"native", "wasmedge", "web_socket", "websocket"} & {text}
     note = "is not supported yet in this version" if later else "is none of the choices"
     hint = "" if later else _nearest(text, choices)
     raise _MisfitError(f"{text!r} {note}; choose one of {', '.join(choices)}{hint}")

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined]
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcpkit.config.errors import ConfigError, Problem
@@ -23,13 +24,15 @@ MAX_NODES = 100_000
 
 
 class Node:
-    """Something that stands at `line`, `column` (1-based)."""
+    """Something that stands at `line`, `column` (1-based) of `source`."""
 
-    __slots__ = ("column", "line")
+    __slots__ = ("column", "line", "source")
 
     def __init__(self, line: int, column: int) -> None:
         self.line = line
         self.column = column
+        self.source: Source | None = None
+        """Set once the whole text has been read."""
 
 
 class Scalar(Node):
@@ -69,11 +72,12 @@ class Table(Node):
 
 
 class Source:
-    """Where a text came from, and the environment its ``${NAME}`` are taken from."""
+    """Where a text came from, the environment its ``${NAME}`` are taken from, and the folder its paths start from."""
 
-    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, file: str, environ: Mapping[str, str], folder: Path | None = None) -> None:
         self.file = file
         self.environ = environ
+        self.folder = folder
 
     def fail(self, line: int, column: int, message: str) -> ConfigError:
         """The error for a fault that makes the rest unreadable."""
@@ -302,8 +306,10 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\
 
 
 def _expand(node: Node, source: Source) -> None:
+    node.source = source
     if isinstance(node, Table):
-        for _, value in node.entries:
+        for key, value in node.entries:
+            key.source = source
             _expand(value, source)
     elif isinstance(node, Sequence):
         for item in node.items:

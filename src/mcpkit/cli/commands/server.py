@@ -29,7 +29,9 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- shown, not bo
 
 
 def run(args: argparse.Namespace) -> int:
-    config = merged(args)
+    found = options.loaded(args)
+    options.modules_are_there(found)
+    config = merged(args, found.config)
     logs.set_up(config.server.log_level, config.server.log_format)
     if not config.modules():
         raise CliError("nothing to serve; name a module (mcpkit server FILE.wasm) or a configuration (--config)")
@@ -38,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
     return serve(config, options.limits(args, config), monitor=monitor, report=report)
 
 
-def merged(args: argparse.Namespace) -> Config:
+def merged(args: argparse.Namespace, config: Config) -> Config:
     """The configuration with what the command line says instead."""
     replace = msgspec.structs.replace
-    config = options.with_files(options.config(args), args.files)
+    config = options.with_files(config, args.files)
     server, transport, wasm = config.server, config.transport, config.runtime.wasm
     if args.http is not None:
         transport = replace(transport, type="http")

@@ -1,0 +1,136 @@
+"""Settings from the environment: ``MCPKIT_SERVER__PORT=8080`` is ``server.port: 8080`` after every file."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+
+from mcpkit.config.errors import ConfigError, Problem
+from mcpkit.config.merge import merged
+from mcpkit.config.schema import Config
+from mcpkit.config.tree import Node, Scalar, Sequence, Source, Table, parse
+
+PREFIX = "MCPKIT_"
+LEVEL = "__"
+LABEL = "environment variable "
+
+
+def variable(path: str) -> str:
+    """The name under which the environment sets a key."""
+    return PREFIX + path.replace(".", LEVEL).upper()
+
+
+def from_environment(environ: Mapping[str, str]) -> Node:
+    """A tree of what MCPKIT_ variables say, each value with its variable's name as its file.
+
+    An empty variable says nothing. Names without a double underscore are no settings. Raises ConfigError for those
+    that have one, or nearly do, and mean no key.
+    """
+    settings = _settings()
+    problems: list[Problem] = []
+    root: Node = Table(0, 0, [])
+    for name in sorted(environ, key=lambda name: (name.count(LEVEL), name)):
+        if not name.startswith(PREFIX) or not environ[name]:
+            continue
+        path = settings.get(name)
+        source = Source(LABEL + name, environ)
+        try:
+            if path is not None:
+                root = merged(root, _branch(path.split("."), _value(environ[name], _kinds()[path], source), source))
+            elif (known := _meant(name)) is not None:
+                raise source.fail(0, 0, f"there is no such setting{known}")
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return root
+
+
+def _branch(keys: list[str], value: Node, source: Source) -> Node:
+    for text in reversed(keys):
+        key = Scalar(0, 0, text, False)
+        value = Table(0, 0, [(key, value)])
+        key.source = value.source = source
+    return value
+
+
+def _value(text: str, kind: Any, source: Source) -> Node:
+    """A text as what the key wants: lists are separated by commas; brackets and braces hold YAML or JSON."""
+    options = list(_options(kind))
+    lists = any(get_origin(option) is tuple for option in options)
+    tables = any(option is dict or get_origin(option) is dict or _is_section(option) for option in options)
+    node: Node
+    if (lists and text.lstrip().startswith("[")) or (tables and text.lstrip().startswith("{")):
+        return parse(text, source)
+    if lists:
+        node = Sequence(0, 0, [_scalar(item.strip(), source) for item in text.split(",")])
+        node.source = source
+        return node
+    return _scalar(text, source)
+
+
+def _scalar(text: str, source: Source) -> Scalar:
+    scalar = Scalar(0, 0, text, True)
+    scalar.expanded = True  # a number or truth value may stand in it, as in a variable of a file's
+    scalar.source = source
+    return scalar
+
+
+def _meant(name: str) -> str | None:
+    """What to say about a variable that is no setting; None where nothing suggests that it was to be one."""
+    settings = _settings()
+    plain = name.replace(LEVEL, "_").upper()
+    for known in settings:
+        if known.count(LEVEL) and known.replace(LEVEL, "_") == plain:
+            return f"; did you mean {known}?"
+    if LEVEL not in name:
+        return None
+    last = name.upper().rpartition(LEVEL)[2]
+    same_key = [known for known in settings if known.rpartition(LEVEL)[2] == last]
+    near = get_close_matches(name.upper(), same_key, 1, 0.0) or get_close_matches(name.upper(), settings, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """The type of every key that can be named, by its path."""
+    return dict(_walk(Config, ""))
+
+
+@cache
+def _settings() -> dict[str, str]:
+    """Path by variable."""
+    return {variable(path): path for path in _kinds() if "." in path}
+
+
+def _walk(section: type[Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key in section.NOT_YET:
+        yield prefix + key, str
+    for field in msgspec.structs.fields(section):
+        if field.encode_name in section.NOT_YET:
+            continue
+        yield prefix + field.encode_name, field.type
+        for option in _options(field.type):
+            if _is_section(option):
+                yield from _walk(option, f"{prefix}{field.encode_name}.")
+
+
+def _options(kind: Any) -> Iterator[Any]:
+    """The types that a key's value may have, marks taken off."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        yield from _options(get_args(kind)[0])
+    elif origin in (types.UnionType, Union):
+        for option in get_args(kind):
+            yield from _options(option)
+    else:
+        yield kind
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
