@@ -206,10 +206,12 @@ def test_flags_over_environment_over_later_files_over_earlier_ones(tmp_path: Pat
         return str(json.loads(run.stdout)["error"])
 
     named = ["--config", "0.yaml", "--config", "1.yaml"]
-    assert "1,000" in stopped_at()
-    assert "3,000" in stopped_at(*named)
-    assert "4,000" in stopped_at(*named, MCPKIT_RUNTIME__WASM__FUEL="4_000")
-    assert "5,000" in stopped_at(*named, "--max-compute-units", "5000", MCPKIT_RUNTIME__WASM__FUEL="4_000")
+    assert "limit of 1000 units" in stopped_at()
+    assert "limit of 3000 units" in stopped_at(*named)
+    assert "limit of 4000 units" in stopped_at(*named, MCPKIT_RUNTIME__WASM__FUEL="4_000")
+    assert "limit of 5000 units" in stopped_at(
+        *named, "--max-compute-units", "5000", MCPKIT_RUNTIME__WASM__FUEL="4_000"
+    )
 
 
 def test_a_broken_file_that_was_found_is_an_error(tmp_path: Path) -> None:

@@ -81,6 +81,18 @@ def monitors(args: argparse.Namespace, config: Config | None) -> bool:
     return bool(args.monitor or (metering is not None and metering.enabled and metering.enable_monitoring))
 
 
+def limit_flags(args: argparse.Namespace) -> dict[str, str]:
+    """The options given about limits, by the limits that they set."""
+    flags: dict[str, str] = {}
+    if args.max_compute_units is not None:
+        flags |= dict.fromkeys(("max_units", "enforcement"), "--max-compute-units")
+    if args.max_memory is not None:
+        flags["max_memory"] = "--max-memory"
+    if args.timeout is not None:
+        flags["timeout_ns"] = "--timeout"
+    return flags
+
+
 def files(names: Sequence[str]) -> list[Path]:
     """Paths of files that are there."""
     paths = [Path(name) for name in names]

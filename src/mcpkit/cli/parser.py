@@ -54,7 +54,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _quotas):
+    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _quotas, _config):
         add(commands)
     return parser
 
@@ -181,9 +181,12 @@ def _validate(commands: Commands[argparse.ArgumentParser]) -> None:
         "check a configuration and print the limits it amounts to",
         "mcpkit validate config.yaml",
         "mcpkit validate --json config.yaml",
+        "mcpkit validate base.yaml production.yaml --timeout 5s",
     )
-    parser.add_argument("config", metavar="CONFIG", help="configuration, YAML or JSON")
+    parser.add_argument("files", nargs="*", metavar="CONFIG", help=_CONFIG)
+    parser.add_argument("--config", action="append", metavar="FILE", help="the same, as other commands take it")
     parser.add_argument("--json", action="store_true", help="print limits or problems as JSON")
+    _limits(parser)
 
 
 def _install(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -271,5 +274,19 @@ def _quotas(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit quotas --config config.yaml",
         "mcpkit quotas --config config.yaml --json",
     )
-    parser.add_argument("--config", metavar="FILE", help="configuration whose quotas are shown")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     parser.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def _config(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "config",
+        "print the configuration that is in force, or its JSON Schema",
+        "mcpkit config show --config config.yaml           every value, and where it comes from",
+        "mcpkit config show --json",
+        "mcpkit config schema > mcpkit.schema.json         for editors",
+    )
+    parser.add_argument("what", choices=("show", "schema"), help="what to print")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
+    parser.add_argument("--json", action="store_true", help="show: print values and origins as JSON")

@@ -3,6 +3,7 @@
 from mcpkit.config.errors import ConfigError, Problem, UnitError
 from mcpkit.config.limits import DEFAULT_MEMORY, Limits, effective_limits
 from mcpkit.config.load import Loaded, gather, load, loads
+from mcpkit.config.origins import Origin, limit_origins
 from mcpkit.config.schema import Config, Module, ToolConfig
 from mcpkit.config.search import find
 from mcpkit.config.tasks import Tasks
@@ -14,6 +15,7 @@ __all__ = [
     "Limits",
     "Loaded",
     "Module",
+    "Origin",
     "Problem",
     "Tasks",
     "ToolConfig",
@@ -21,6 +23,7 @@ __all__ = [
     "effective_limits",
     "find",
     "gather",
+    "limit_origins",
     "load",
     "loads",
 ]

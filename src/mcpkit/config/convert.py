@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
 
@@ -38,6 +38,35 @@ class Check(msgspec.Struct, frozen=True):
 
     holds: Callable[[str], bool]
     rule: str
+    pattern: str = ""
+    """As much of the condition as a regular expression can say, for editors."""
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """Marks a text that is never shown."""
+
+
+def keys(section: type[Any]) -> dict[str, Any]:
+    """The fields of a section that a file may set, by key."""
+    not_yet: dict[str, str] = section.NOT_YET
+    return {field.encode_name: field for field in msgspec.structs.fields(section) if field.encode_name not in not_yet}
+
+
+def options(kind: Any) -> Iterator[Any]:
+    """The types that a key's value may have, marks taken off."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        yield from options(get_args(kind)[0])
+    elif origin in (types.UnionType, Union):
+        for option in get_args(kind):
+            yield from options(option)
+    else:
+        yield kind
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a type is a section of the schema."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 class _MisfitError(Exception):
@@ -138,7 +167,7 @@ class Converter:
         return self._value(node, (structs if isinstance(node, Table) else others)[0], path)
 
     def _marked(self, node: Node, kind: Any, path: str) -> Any:
-        base, mark = get_args(kind)
+        base, mark, *_ = get_args(kind)
         match mark:
             case Quantity(parse=parse, allow_number=allow_number):
                 text = _text(node)

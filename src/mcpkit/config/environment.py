@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_origin
 
-import msgspec
-
+from mcpkit.config.convert import is_section, keys, options
 from mcpkit.config.errors import ConfigError, Problem
 from mcpkit.config.merge import merged
 from mcpkit.config.schema import Config
@@ -61,9 +59,9 @@ def _branch(keys: list[str], value: Node, source: Source) -> Node:
 
 def _value(text: str, kind: Any, source: Source) -> Node:
     """A text as what the key wants: lists are separated by commas; brackets and braces hold YAML or JSON."""
-    options = list(_options(kind))
-    lists = any(get_origin(option) is tuple for option in options)
-    tables = any(option is dict or get_origin(option) is dict or _is_section(option) for option in options)
+    kinds = list(options(kind))
+    lists = any(get_origin(option) is tuple for option in kinds)
+    tables = any(option is dict or get_origin(option) is dict or is_section(option) for option in kinds)
     node: Node
     if (lists and text.lstrip().startswith("[")) or (tables and text.lstrip().startswith("{")):
         return parse(text, source)
@@ -111,26 +109,8 @@ def _settings() -> dict[str, str]:
 def _walk(section: type[Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key in section.NOT_YET:
         yield prefix + key, str
-    for field in msgspec.structs.fields(section):
-        if field.encode_name in section.NOT_YET:
-            continue
-        yield prefix + field.encode_name, field.type
-        for option in _options(field.type):
-            if _is_section(option):
-                yield from _walk(option, f"{prefix}{field.encode_name}.")
-
-
-def _options(kind: Any) -> Iterator[Any]:
-    """The types that a key's value may have, marks taken off."""
-    origin = get_origin(kind)
-    if origin is Annotated:
-        yield from _options(get_args(kind)[0])
-    elif origin in (types.UnionType, Union):
-        for option in get_args(kind):
-            yield from _options(option)
-    else:
-        yield kind
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    for key, field in keys(section).items():
+        yield prefix + key, field.type
+        for option in options(field.type):
+            if is_section(option):
+                yield from _walk(option, f"{prefix}{key}.")

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from mcpkit.config import units
-from mcpkit.config.convert import Check, Quantity, Range
+from mcpkit.config.convert import Check, Quantity, Range, Secret
 
 Size = Annotated[int, Quantity(units.size, allow_number=True)]
 """Bytes."""
@@ -16,7 +16,9 @@ Duration = Annotated[int, Quantity(units.duration, allow_number=False)]
 ComputeUnits = Annotated[int, Quantity(units.compute_units, allow_number=True)]
 Port = Annotated[int, Range(1, 65535)]
 Count = Annotated[int, Range(1, 1_000_000)]
-Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
+Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty", r"\S")]
+Hidden = Annotated[str, Secret()]
+"""A text that is never shown."""
 
 LATER = "not supported yet in this version; remove the key"
 
@@ -31,3 +33,5 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
     NOT_YET: ClassVar[dict[str, str]] = {}
     """Keys that the documented schema has and this version does not act on, with what to say about them."""
+    OLD: ClassVar[frozenset[str]] = frozenset()
+    """Keys that still work, and for which there is a newer way."""

@@ -1,0 +1,81 @@
+"""Which key decided each limit, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+import msgspec
+
+from mcpkit.config.limits import PAGE, Limits
+from mcpkit.config.load import Loaded
+
+_METERING = "runtime.wasm.metering"
+_KEYS: dict[str, tuple[str, ...]] = {
+    "enforcement": (f"{_METERING}.enforcement",),
+    "max_units": (
+        f"{_METERING}.max_compute_units",
+        f"{_METERING}.limits.hard_limit",
+        f"{_METERING}.quotas.per_request",
+        "runtime.wasm.fuel",
+    ),
+    "warn_units": (f"{_METERING}.limits.soft_limit", f"{_METERING}.enforcement"),
+    "max_memory": (f"{_METERING}.memory_limits.max_memory", "runtime.limits.memory", "runtime.wasm.memory_pages"),
+    "timeout_ns": ("runtime.limits.execution_time",),
+    "warn_memory": (f"{_METERING}.memory_limits.soft_limit",),
+    "max_tables": (f"{_METERING}.memory_limits.max_tables",),
+    "max_instances": (f"{_METERING}.memory_limits.max_instances",),
+    "cpu": ("runtime.limits.cpu",),
+    "max_result": ("runtime.limits.max_result_size",),
+    "max_output": ("runtime.limits.max_output_size",),
+    "sample_units": (f"{_METERING}.sampling.unit_threshold",),
+    "sample_ns": (f"{_METERING}.sampling.time_threshold_ms",),
+    "sample_adaptive": (f"{_METERING}.sampling.adaptive",),
+    "inline": ("runtime.inline",),
+}
+_SCALES = {"runtime.wasm.memory_pages": PAGE, f"{_METERING}.sampling.time_threshold_ms": 1_000_000}
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a limit comes from."""
+
+    where: str = "default"
+    """``file:line``, ``environment variable NAME``, ``flag --NAME`` or ``default``."""
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where} ({self.key})" if self.key else self.where
+
+
+def limit_origins(loaded: Loaded, limits: Limits, flags: Mapping[str, str]) -> dict[str, Origin]:
+    """The origin of every limit. `flags`: the option by the limit that it sets."""
+    found: dict[str, Origin] = {}
+    for name in msgspec.structs.fields(Limits):
+        if name.name in flags:
+            found[name.name] = Origin(f"flag {flags[name.name]}")
+            continue
+        key = _deciding(loaded, name.name, getattr(limits, name.name))
+        found[name.name] = Origin(loaded.origins[key], key) if key is not None else Origin()
+    return found
+
+
+def _deciding(loaded: Loaded, limit: str, value: Any) -> str | None:
+    """The key whose value the limit is."""
+    config = loaded.config
+    counts = [key for key in _KEYS[limit] if key in loaded.origins and _counts(loaded, key)]
+    for key in counts:
+        said: Any = reduce(getattr, key.split("."), config)
+        if key.endswith(".enforcement"):
+            # Tracking lifts the compute limit, a threshold makes the warning: both are its doing.
+            return key if limit == "enforcement" or value else None
+        if (said * _SCALES[key] if key in _SCALES else said) == value:
+            return key
+    lifted = f"{_METERING}.enforcement"
+    if limit == "max_units" and value == 0 and lifted in loaded.origins:
+        return lifted
+    return None
+
+
+def _counts(loaded: Loaded, key: str) -> bool:
+    return loaded.config.runtime.wasm.metering.enabled or not key.startswith(_METERING)
