@@ -80,10 +80,11 @@ def test_faults_of_all_files_come_together_each_with_its_own_place(tmp_path: Pat
         "1.yaml:3:20: runtime.limits.memory: unknown suffix 'X' of '1X'; "
         "sizes take Ki, Mi, Gi, K, M, G or none (bytes)",
     ]
-    assert faults(tmp_path, "server: {port: 1, port: 2}", "server: [", "- 1")[:2] == [
+    assert set(faults(tmp_path, "server: {port: 1, port: 2}", "server: [", "- 1")) == {
         "0.yaml:1:19: server.port: stands twice in one place; first on line 1",
-        faults(tmp_path, "server: {}", "server: [")[0],
-    ]
+        "2.yaml:1:1: expected keys and values",
+        *faults(tmp_path, "server: {}", "server: ["),
+    }
     assert "2.yaml:1:1: expected keys and values" in faults(tmp_path, "", "", "- 1")
 
 
@@ -155,6 +156,19 @@ def test_a_wrong_variable_is_named(tmp_path: Path, name: str, value: str, fault:
 def test_structure_in_a_variable_is_checked_as_in_a_file(tmp_path: Path) -> None:
     (message,) = faults(tmp_path, "", MCPKIT_RUNTIME__LIMITS="{memory: 1Mi, cpus: 1}")
     assert message.startswith("environment variable MCPKIT_RUNTIME__LIMITS:1:15: runtime.limits.cpus: unknown key")
+
+
+def test_a_key_that_stands_twice_is_a_fault_wherever_it_stands(tmp_path: Path) -> None:
+    twice = "0.yaml:1:19: server.port: stands twice in one place; first on line 1"
+    assert faults(tmp_path, "server: {port: 1, port: 2}") == [twice]
+    assert faults(tmp_path, "server: {port: 1, port: 2}", MCPKIT_SERVER__NAME="x") == [twice]
+    (message,) = faults(tmp_path, "", MCPKIT_RUNTIME__LIMITS="{memory: 1Mi, memory: 2Mi}")
+    assert "runtime.limits.memory: stands twice" in message
+
+
+def test_a_variable_that_is_no_unicode_is_a_fault(tmp_path: Path) -> None:
+    (message,) = faults(tmp_path, "", MCPKIT_SERVER__NAME="a\udcff")
+    assert message.startswith("environment variable MCPKIT_SERVER__NAME: not Unicode text")
 
 
 # Where files are looked for

@@ -129,6 +129,11 @@ def _server(commands: Commands[argparse.ArgumentParser]) -> None:
     way.add_argument("--http", nargs="?", metavar="HOST:PORT", help="listen for HTTP (default 127.0.0.1:3000)")
     parser.add_argument("--allowed-host", action="append", metavar="HOST", help="a further Host header to accept")
     parser.add_argument("--allowed-origin", action="append", metavar="ORIGIN", help="a further Origin to accept")
+    parser.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="take over a configuration that changes, or on SIGHUP (default: on HTTP)",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="least important log line to write (default info)")
     parser.add_argument("--log-format", choices=("text", "json"), help="form of log lines on stderr (default text)")
     _metering(parser, "a report of every tool on stderr at the end")

@@ -4,6 +4,7 @@ from mcpkit.config.errors import ConfigError, Problem, UnitError
 from mcpkit.config.limits import DEFAULT_MEMORY, Limits, effective_limits
 from mcpkit.config.load import Loaded, gather, load, loads
 from mcpkit.config.origins import Origin, limit_origins
+from mcpkit.config.reloading import needs_restart
 from mcpkit.config.schema import Config, Module, ToolConfig
 from mcpkit.config.search import find
 from mcpkit.config.tasks import Tasks
@@ -26,4 +27,5 @@ __all__ = [
     "limit_origins",
     "load",
     "loads",
+    "needs_restart",
 ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, get_origin
 
 from mcpkit.config.convert import is_section, keys, options
 from mcpkit.config.errors import ConfigError, Problem
-from mcpkit.config.merge import merged
+from mcpkit.config.merge import merged, repeated
 from mcpkit.config.schema import Config
-from mcpkit.config.tree import Node, Scalar, Sequence, Source, Table, parse
+from mcpkit.config.tree import Node, Scalar, Sequence, Source, Table, check_text, parse
 
 PREFIX = "MCPKIT_"
 LEVEL = "__"
@@ -23,23 +22,24 @@ def variable(path: str) -> str:
     return PREFIX + path.replace(".", LEVEL).upper()
 
 
-def from_environment(environ: Mapping[str, str]) -> Node:
+def from_environment(environ: Mapping[str, str]) -> Table:
     """A tree of what MCPKIT_ variables say, each value with its variable's name as its file.
 
     An empty variable says nothing. Names without a double underscore are no settings. Raises ConfigError for those
     that have one, or nearly do, and mean no key.
     """
-    settings = _settings()
     problems: list[Problem] = []
-    root: Node = Table(0, 0, [])
+    root = Table(0, 0, [])
     for name in sorted(environ, key=lambda name: (name.count(LEVEL), name)):
         if not name.startswith(PREFIX) or not environ[name]:
             continue
-        path = settings.get(name)
+        path = _settings().get(name)
         source = Source(LABEL + name, environ)
         try:
             if path is not None:
-                root = merged(root, _branch(path.split("."), _value(environ[name], _kinds()[path], source), source))
+                value = _value(environ[name], _kinds()[path], source)
+                problems += repeated(value, path)
+                root = merged(root, _branch(path.split("."), value, source))
             elif (known := _meant(name)) is not None:
                 raise source.fail(0, 0, f"there is no such setting{known}")
         except ConfigError as error:
@@ -49,12 +49,11 @@ def from_environment(environ: Mapping[str, str]) -> Node:
     return root
 
 
-def _branch(keys: list[str], value: Node, source: Source) -> Node:
-    for text in reversed(keys):
-        key = Scalar(0, 0, text, False)
-        value = Table(0, 0, [(key, value)])
-        key.source = value.source = source
-    return value
+def _branch(keys: list[str], value: Node, source: Source) -> Table:
+    key = Scalar(0, 0, keys[0], False)
+    branch = Table(0, 0, [(key, _branch(keys[1:], value, source) if keys[1:] else value)])
+    key.source = branch.source = source
+    return branch
 
 
 def _value(text: str, kind: Any, source: Source) -> Node:
@@ -73,6 +72,7 @@ def _value(text: str, kind: Any, source: Source) -> Node:
 
 
 def _scalar(text: str, source: Source) -> Scalar:
+    check_text(text, 0, 0, source)
     scalar = Scalar(0, 0, text, True)
     scalar.expanded = True  # a number or truth value may stand in it, as in a variable of a file's
     scalar.source = source
@@ -81,6 +81,8 @@ def _scalar(text: str, source: Source) -> Scalar:
 
 def _meant(name: str) -> str | None:
     """What to say about a variable that is no setting; None where nothing suggests that it was to be one."""
+    from difflib import get_close_matches
+
     settings = _settings()
     plain = name.replace(LEVEL, "_").upper()
     for known in settings:

@@ -72,14 +72,16 @@ def gather(
             continue
         if not isinstance(root, Table) and not (isinstance(root, Scalar) and root.is_null):
             problems.append(Problem(str(path), root.line, root.column, "", "expected keys and values"))
-        elif len(paths) > 1:
-            problems += repeated(root)
-        if isinstance(root, Table):
+        elif isinstance(root, Table):
             roots.append(root)
     try:
-        roots.append(from_environment(environ if settings else {}))
+        said = from_environment(environ if settings else {})
+        if said.entries or not roots:
+            roots.append(said)
     except ConfigError as error:
         problems += error.problems
+    if problems or len(roots) > 1:  # of one alone the converter says it, along with everything else
+        problems += [problem for root in roots for problem in repeated(root)]
     if problems:
         raise ConfigError(problems)
     first = Path(paths[0]) if paths else Path("configuration.yaml")

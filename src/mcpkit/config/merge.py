@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import overload
 
 from mcpkit.config.errors import Problem
 from mcpkit.config.tree import Node, Scalar, Sequence, Table
 
 
+@overload
+def merged(base: Table, over: Table) -> Table: ...
+@overload
+def merged(base: Node, over: Node) -> Node: ...
 def merged(base: Node, over: Node) -> Node:
     """`base` with what `over` says instead; every entry keeps its own file and place. Neither may repeat a key.
 

@@ -14,12 +14,7 @@ from mcpkit.config.load import Loaded
 _METERING = "runtime.wasm.metering"
 _KEYS: dict[str, tuple[str, ...]] = {
     "enforcement": (f"{_METERING}.enforcement",),
-    "max_units": (
-        f"{_METERING}.max_compute_units",
-        f"{_METERING}.limits.hard_limit",
-        f"{_METERING}.quotas.per_request",
-        "runtime.wasm.fuel",
-    ),
+    "max_units": (f"{_METERING}.enforcement",),  # where there is none; else the limits themselves name the key
     "warn_units": (f"{_METERING}.limits.soft_limit", f"{_METERING}.enforcement"),
     "max_memory": (f"{_METERING}.memory_limits.max_memory", "runtime.limits.memory", "runtime.wasm.memory_pages"),
     "timeout_ns": ("runtime.limits.execution_time",),
@@ -51,30 +46,30 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
 def limit_origins(loaded: Loaded, limits: Limits, flags: Mapping[str, str]) -> dict[str, Origin]:
     """The origin of every limit. `flags`: the option by the limit that it sets."""
     found: dict[str, Origin] = {}
-    for name in msgspec.structs.fields(Limits):
-        if name.name in flags:
-            found[name.name] = Origin(f"flag {flags[name.name]}")
+    for field in msgspec.structs.fields(Limits):
+        name = field.name
+        if name == "units_from":
             continue
-        key = _deciding(loaded, name.name, getattr(limits, name.name))
-        found[name.name] = Origin(loaded.origins[key], key) if key is not None else Origin()
+        if name in flags:
+            found[name] = Origin(f"flag {flags[name]}")
+            continue
+        key = limits.units_from if name == "max_units" and limits.max_units else _deciding(loaded, limits, name)
+        found[name] = Origin(loaded.origins[key], key) if key in loaded.origins else Origin()
     return found
 
 
-def _deciding(loaded: Loaded, limit: str, value: Any) -> str | None:
-    """The key whose value the limit is."""
-    config = loaded.config
-    counts = [key for key in _KEYS[limit] if key in loaded.origins and _counts(loaded, key)]
+def _deciding(loaded: Loaded, limits: Limits, limit: str) -> str:
+    """The key whose value the limit is; empty where none is."""
+    config, value = loaded.config, getattr(limits, limit)
+    counts = [key for key in _KEYS.get(limit, ()) if key in loaded.origins and _counts(loaded, key)]
     for key in counts:
         said: Any = reduce(getattr, key.split("."), config)
         if key.endswith(".enforcement"):
             # Tracking lifts the compute limit, a threshold makes the warning: both are its doing.
-            return key if limit == "enforcement" or value else None
+            return key if limit != "warn_units" or value else ""
         if (said * _SCALES[key] if key in _SCALES else said) == value:
             return key
-    lifted = f"{_METERING}.enforcement"
-    if limit == "max_units" and value == 0 and lifted in loaded.origins:
-        return lifted
-    return None
+    return ""
 
 
 def _counts(loaded: Loaded, key: str) -> bool:

@@ -257,7 +257,7 @@ class _JsonReader:
             text, self.end = scanstring(self.text, at + 1, True)
         except json.JSONDecodeError as error:
             raise self.fail(error.pos, error.msg) from None
-        _check_text(text, line, column, self._source)
+        check_text(text, line, column, self._source)
         return Scalar(line, column, text, True)
 
     def _members(self, at: int, depth: int) -> Iterator[tuple[Scalar, Node]]:
@@ -317,10 +317,11 @@ def _expand(node: Node, source: Source) -> None:
     elif isinstance(node, Scalar) and "${" in node.text and not node.expanded:
         node.text = _VARIABLE.sub(_replacer(node, source), node.text)
         node.expanded = True
-        _check_text(node.text, node.line, node.column, source)
+        check_text(node.text, node.line, node.column, source)
 
 
-def _check_text(text: str, line: int, column: int, source: Source) -> None:
+def check_text(text: str, line: int, column: int, source: Source) -> None:
+    """Raise ConfigError for a text that is no Unicode: the operating system's may hold any bytes."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
