@@ -23,7 +23,19 @@ from mcpkit.cli.commands.server import merged, welcome
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.outcome import harmless
 
-COMMANDS = ["server", "call", "tools", "validate", "install", "key", "doctor", "cache", "completion", "quotas", "config"]
+COMMANDS = [
+    "server",
+    "call",
+    "tools",
+    "validate",
+    "install",
+    "key",
+    "doctor",
+    "cache",
+    "completion",
+    "quotas",
+    "config",
+]
 
 
 def mcpkit(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:

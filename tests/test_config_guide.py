@@ -22,13 +22,7 @@ GUIDE = Path("tests/guide")
 EXAMPLES = Path("examples/config")
 MIB = 1 << 20
 
-_METERING = "runtime.wasm.metering"
-WAITING: dict[str, set[str]] = {
-    "advanced-metering": {f"{_METERING}.enable_monitoring"},
-    "policy": {"policy"},
-    "development": {f"{_METERING}.enable_monitoring"},
-    "production": {f"{_METERING}.enable_monitoring"},
-}
+WAITING: dict[str, set[str]] = {"policy": {"policy"}}
 """Keys of the guide's blocks that may still be refused as not supported in this version."""
 
 
