@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import msgspec
 import orjson
 
 import mcpkit
-from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits
+from mcpkit.config import (
+    DEFAULT_MEMORY,
+    Config,
+    ConfigError,
+    Limits,
+    Problem,
+    effective_limits,
+    needs_restart,
+    under_policy,
+)
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue, ToolSpec
 from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Tasks, Wishes, open_store
 from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
+from mcpkit.mcp.guard import Guard
 from mcpkit.mcp.guest_call import GuestCall, Reporter
 from mcpkit.mcp.link import dump
 from mcpkit.mcp.revisions import Era
@@ -27,12 +38,15 @@ from mcpkit.mcp.runner import Answer
 from mcpkit.metering.ledger import Ledger, default_folder
 from mcpkit.metering.prometheus import BOUNDS, exposition
 from mcpkit.metering.quotas import ANYBODY, Quotas, UsedUp, error_result
-from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
+from mcpkit.policy import Audit, Evaluator, Grants, PolicyError, Rates, grants_for
+from mcpkit.schema import Checker, SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
 
 if TYPE_CHECKING:
     from mcpkit.native import Registry
+
+log = logging.getLogger("mcpkit")
 
 ENDPOINT = "/mcp"
 NATIVE = "python"
@@ -40,6 +54,17 @@ NATIVE = "python"
 USAGE = "io.mcpkit/usage"
 """Where a result says what its call used; the core writes the same for guests."""
 ERAS: tuple[Era, ...] = ("legacy", "modern")
+
+
+class Offer(NamedTuple):
+    """What a running server can put in place of what it serves: tools, under the limits of a configuration."""
+
+    config: Config
+    limits: Limits
+    catalogue: Catalogue
+    guests: dict[str, Tool]
+    checks: dict[str, Checker]
+    promises: dict[str, Checker]
 
 
 class Application:
@@ -56,33 +81,43 @@ class Application:
         tasks: Tasks | None = None,
         security: Security | None = None,
         quotas: Quotas | None = None,
+        reloadable: bool = False,
     ) -> None:
         """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
 
         `registry`: tools, resources and prompts written in Python. `tasks` and `security` are by default what the
-        configuration says. Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served,
-        SchemaError for a schema that cannot be checked, DuplicateError where two tools have one name.
+        configuration says; `reloadable` tells clients that tools may change (see `replace`).
+
+        Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served, SchemaError for a schema that
+        cannot be checked, DuplicateError where two tools have one name, PolicyError for a policy that cannot be kept,
+        OSError where its audit file cannot be opened.
         """
         self.config = config
-        self.limits = limits or effective_limits(config)
+        self.limits = under_policy(limits or effective_limits(config), config.policy)
         self._native_totals: dict[str, dict[str, Any]] = {}
         self.registry = registry
+        self.policy = Evaluator(config.policy) if config.policy is not None else None
+        for note in self.policy.notes() if self.policy is not None else ():
+            log.warning("%s", note)
+        self.audit = Audit(config.policy.audit) if config.policy is not None else None
+        self.quotas = quotas
+        self._names: dict[str, str] = {}
+        """What clients call WebAssembly tools, by ``module/tool``."""
+        self.reloadable = reloadable
+        # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
+        self._room = max(self.limits.max_memory, DEFAULT_MEMORY)
         wasm = config.runtime.wasm
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
             cache_dir=cache_dir or wasm.cache_dir,
             pulley=wasm.compiler == "pulley",
             max_instances=config.runtime.limits.max_concurrent_requests or 0,
-            # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
-            max_memory=max(self.limits.max_memory, DEFAULT_MEMORY),
+            max_memory=self._room,
         )
         try:
-            self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
-            self.quotas = quotas if quotas is not None else open_quotas(config)
-            self.guests: dict[str, Tool] = {spec.name: self._bind(spec) for spec in self.catalogue}
-            commands = [spec for spec in self.catalogue if spec.style == "command"]
-            self._checks = {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)}
-            self._promises = {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema}
+            if self.quotas is None:
+                self.quotas = open_quotas(config, self.policy, self._names)
+            self._take(self._offer(config, self.limits))
             if registry is not None:
                 registry.reserve(self.guests)
             self.security = security or Security.from_config(
@@ -91,13 +126,62 @@ class Application:
             self.tasks = tasks or self._own_tasks()
             self._protocol()
         except BaseException:
-            self.runtime.close()
+            self.close()
             raise
 
-    def _bind(self, spec: ToolSpec) -> Tool:
+    def _bind(self, spec: ToolSpec, limits: Limits, grants: Grants) -> Tool:
         if self.quotas is None:
-            return spec.bind(self.limits)
-        return spec.bind(self.limits, server_claim=self.quotas.server, tool_claim=self.quotas.tool(spec.qualified))
+            return spec.bind(limits, grants)
+        claim = self.quotas.tool(spec.qualified)
+        return spec.bind(limits, grants, server_claim=self.quotas.server, tool_claim=claim)
+
+    def _offer(self, config: Config, limits: Limits) -> Offer:
+        catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
+        grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in catalogue}}
+        self._names |= {spec.qualified: spec.name for spec in catalogue}
+        commands = [spec for spec in catalogue if spec.style == "command"]
+        return Offer(
+            config,
+            limits,
+            catalogue,
+            {spec.name: self._bind(spec, limits, grants[spec.module]) for spec in catalogue},
+            {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)},
+            {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema},
+        )
+
+    def _take(self, offer: Offer) -> None:
+        self.config, self.limits, self.catalogue, self.guests, self._checks, self._promises = offer
+
+    def prepare(self, config: Config, limits: Limits, origins: Mapping[str, str] | None = None) -> Offer:
+        """What `replace` takes, from another configuration. Any thread may: nothing that is in force changes.
+
+        `origins` tells where keys stand, for messages. Raises ConfigError where the change needs a restart, and for
+        modules what the constructor raises.
+        """
+        fixed = needs_restart(self.config, config)
+        if fixed:
+            places = origins or {}
+            message = "a change needs a restart"
+            raise ConfigError([Problem(places.get(key, "the running server"), 0, 0, key, message) for key in fixed])
+        if limits.max_memory > self._room:
+            message = f"the engine was started with room for {self._room} bytes; more need a restart"
+            raise ConfigError([Problem("the running server", 0, 0, "runtime.limits.memory", message)])
+        return self._offer(config, limits)
+
+    def replace(self, offer: Offer) -> None:
+        """Serve something else from now on; on the loop's own thread. Calls that run end as they began.
+
+        Raises DuplicateError where a tool is named like one written in Python; then nothing has changed.
+        """
+        if self.registry is not None:
+            self.registry.reserve(offer.guests)
+        self._take(offer)
+        before = self.dispatcher.static_answers()
+        self.dispatcher.serve_tools(offer.catalogue)
+        if self._submit is not None:
+            self._submit(self._fill)
+        if self.dispatcher.static_answers() != before:
+            self.hub.changed("tools")
 
     def _protocol(self) -> None:
         server = self.config.server
@@ -115,10 +199,23 @@ class Application:
         self._submit: Callable[[Callable[[], object]], object] | None = None
         registry = self.registry if self.registry is not None else Nothing()
         self.hub = Hub(self._honoured, lambda: self.runner.sessions())
-        features = Features(registry, self.call_tool, self.hub, self.tasks, self._may_call)
-        capabilities = {era: self.tasks.capability(era) for era in ERAS} if self.tasks is not None else None
+        who = self.security.caller if self.security is not None else lambda principal: ""
+        self.guard = Guard(self.policy, self.audit, who)
+        features = Features(registry, self.call_tool, self.hub, self.tasks, self._may_call, self.guard)
+        capabilities: dict[Era, dict[str, Any]] = {
+            era: {
+                **({"tools": {"listChanged": True}} if self.reloadable else {}),
+                **(self.tasks.capability(era) if self.tasks is not None else {}),
+            }
+            for era in ERAS
+        }
         self.dispatcher = Dispatcher(
-            info, self.catalogue, registry=self.registry, features=features, capabilities=capabilities
+            info,
+            self.catalogue,
+            registry=self.registry,
+            features=features,
+            capabilities=capabilities,
+            lists_tool=lambda name: self.guard.lists_tool(name, self._qualified(name)),
         )
         identify = self.security.caller if self.security is not None else None
         self.runner = Runner(self.dispatcher, identify=identify)
@@ -141,7 +238,7 @@ class Application:
     @property
     def spontaneous(self) -> bool:
         """Whether anything here may speak without being asked."""
-        return self.registry is not None or self.tasks is not None
+        return self.registry is not None or self.tasks is not None or self.reloadable
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -172,6 +269,7 @@ class Application:
             or spec.name in self._promises
             or bool(header_parameters(spec.input_schema))
             or bool(self.security and self.security.scopes_for(spec.qualified))
+            or self.guard.restricts_tool(spec.name, spec.qualified)
         )
 
     def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
@@ -231,6 +329,10 @@ class Application:
     async def call_tool(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
         """Run any tool; the CallToolResult. Raises McpError."""
         native = self.registry.tools.get(name) if self.registry is not None else None
+        if native is not None or name in self.guests:
+            refusal = self.guard.tool(name, self._qualified(name), arguments, link)
+            if refusal is not None:
+                return refusal
         if native is not None:
             used_up = self._enter(name, link)
             if used_up is not None:
@@ -274,8 +376,21 @@ class Application:
         """Raises Denied unless the caller has the scopes that the tool needs."""
         if self.security is None or link.transport == "stdio":  # there, whoever started the process calls
             return
-        qualified = self.catalogue.tool(name).qualified if name in self.guests else f"{NATIVE}/{name}"
-        self.security.require(self.security.principal(link.principal), qualified)
+        self.security.require(self.security.principal(link.principal), self._qualified(name))
+
+    def _qualified(self, name: str) -> str:
+        return self.catalogue.tool(name).qualified if name in self.guests else f"{NATIVE}/{name}"
+
+    def require_transport(self, kind: Literal["stdio", "http"], *, websocket: bool = False) -> None:
+        """Raises PolicyError where the policy does not let clients in by it."""
+        if self.policy is None:
+            return
+        decisions = [self.policy.transport(one) for one in ([kind, "websocket"] if websocket else [kind])]
+        if kind == "http":
+            decisions += [self.policy.host_header(host) for host in self.config.transport.settings.allowed_hosts]
+        for decision in decisions:
+            if not decision.allowed:
+                raise PolicyError(f"{decision.place}: the policy refuses this transport: {decision.why}")
 
     async def call_guest(self, name: str, arguments: bytes, link: Link) -> bytes:
         """Run a WebAssembly tool; the CallToolResult as JSON text. Cancelling the coroutine cancels the call.
@@ -294,8 +409,9 @@ class Application:
     def _honoured(self, wishes: Wishes, link: Link) -> Wishes:
         """What of a client's wishes this server can fulfil."""
         if self.registry is None:
-            return Wishes()
-        known = [uri for uri in wishes.resource_subscriptions if has_resource(self.registry, uri)]
+            return Wishes(tools_list_changed=wishes.tools_list_changed and self.reloadable)
+        wanted = [uri for uri in wishes.resource_subscriptions if self.guard.subscribes(uri)]
+        known = [uri for uri in wanted if has_resource(self.registry, uri)]
         tasks = self.tasks.visible(wishes.task_ids, link) if self.tasks is not None else []
         return msgspec.structs.replace(wishes, resource_subscriptions=known, task_ids=tasks)
 
@@ -349,6 +465,8 @@ class Application:
         self.runtime.close()
         if self.quotas is not None:
             self.quotas.ledger.close()
+        if self.audit is not None:
+            self.audit.close()
 
     def __enter__(self) -> Self:
         return self
@@ -359,15 +477,21 @@ class Application:
         self.close()
 
 
-def open_quotas(config: Config) -> Quotas | None:
-    """The quotas that a configuration asks for, over the store it names; None: none. Raises LedgerError."""
+def open_quotas(
+    config: Config, policy: Evaluator | None = None, names: Mapping[str, str] | None = None
+) -> Quotas | None:
+    """The quotas that a configuration and its policy's rates ask for, over the store it names; None: none.
+
+    `names`: of tools by ``module/tool``, where they differ from its end. Raises LedgerError.
+    """
     metering, requests = config.runtime.wasm.metering, config.runtime.limits.max_requests_per_minute or 0
     wanted = metering.quotas if metering.enabled else type(metering.quotas)()
     asked = msgspec.structs.replace(wanted, per_request=None, store=None)
-    if asked == type(wanted)() and not requests:
+    rates = Rates(policy, names or {}) if policy is not None and policy.has_rates else None
+    if asked == type(wanted)() and not requests and rates is None:
         return None
     ledger = Ledger(wanted.store or default_folder())
-    return Quotas(ledger, config.server.name, wanted, requests_per_minute=requests)
+    return Quotas(ledger, config.server.name, wanted, requests_per_minute=requests, rates=rates)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -13,6 +13,7 @@ BAD_ARGUMENTS = 7
 CANNOT_LOAD = 8
 RESULT_TOO_LARGE = 9
 INTERNAL = 10
+DENIED = 12
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -27,6 +28,7 @@ MEANINGS: dict[int, str] = {
     CANNOT_LOAD: "a module or configuration cannot be loaded",
     RESULT_TOO_LARGE: "the result is too large",
     INTERNAL: "busy, or a failure of the host",
+    DENIED: "the policy does not allow it",
     INTERRUPTED: "interrupted",
 }
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from mcpkit.config.metering import WarningEnforcement
+from mcpkit.config.policy import Policy
 from mcpkit.config.schema import Config
 
 DEFAULT_UNITS = 1_000_000_000
@@ -89,7 +90,7 @@ def effective_limits(config: Config) -> Limits:
             enforcement, units, units_from = "tracking", 0, ""
         case _:
             enforcement = "strict"
-    return Limits(
+    found = Limits(
         enforcement=enforcement,
         max_units=units,
         units_from=units_from,
@@ -107,6 +108,26 @@ def effective_limits(config: Config) -> Limits:
         sample_adaptive=metering.sampling.adaptive,
         inline=config.runtime.inline,
     )
+    return under_policy(found, config.policy)
+
+
+def under_policy(limits: Limits, policy: Policy | None) -> Limits:
+    """These limits where they are the tighter ones, else the policy's; a compute limit of a policy is always strict."""
+    if policy is None:
+        return limits
+    own = policy.core.resources.limits
+    changes: dict[str, Any] = {
+        "max_memory": _smallest(limits.max_memory, limits.max_memory, own.memory),
+        "timeout_ns": _smallest(limits.timeout_ns, limits.timeout_ns, own.execution_time),
+        "cpu": _smallest(0, limits.cpu or None, own.cpu),
+    }
+    if own.fuel is not None:
+        units = _smallest(own.fuel, limits.max_units or None, own.fuel)
+        warn = limits.warn_units if limits.warn_units <= units else 0
+        changes |= {"max_units": units, "enforcement": "strict", "warn_units": warn}
+        if units != limits.max_units:
+            changes["units_from"] = "policy.core.resources.limits.fuel"
+    return msgspec.structs.replace(limits, **changes)
 
 
 def _smallest(default: int, *given: int | None) -> int:

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from mcpkit.config import units
-from mcpkit.config.convert import Check, Quantity, Range
+from mcpkit.config.convert import Check, Custom, Quantity, Range
 from mcpkit.config.metering import Metering
+from mcpkit.config.policy import Policy
+from mcpkit.config.policy_file import convert_policy
 from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text, later
 from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
 from mcpkit.config.transport import Transport
 
-Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
+Version = Annotated[
+    str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."', r"^1($|\.)")
+]
 
 Millicores = Annotated[int, Quantity(units.millicores, allow_number=True)]
 
@@ -64,14 +68,19 @@ class Wasm(Section, frozen=True, kw_only=True):
     """The modules and how they run."""
 
     NOT_YET = later("env_vars", "enable_all", "epoch_interruption", "debug_info")
+    OLD = frozenset({"fuel"})
 
     module_path: Path | None = None
+    """One module, named after its file."""
     modules: tuple[Module, ...] = ()
     compiler: Literal["cranelift", "pulley"] = "cranelift"
     """Machine code, or bytecode for an interpreter: slower, with the same limits and units."""
     cache: bool = True
+    """Whether compiled code is kept."""
     cache_dir: Path | None = None
+    """Where compiled code is kept; by default in the user's cache folder."""
     fuel: ComputeUnits | None = None
+    """Older form of metering.max_compute_units."""
     memory_pages: Annotated[int, Range(1, 65536)] | None = None
     """Pages of 64 KiB."""
     metering: Metering = Metering()
@@ -134,7 +143,7 @@ class Mcp(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     """A whole configuration."""
 
-    NOT_YET = later("policy", "distribution", "extensions", "gateway", "models", "telemetry", "cluster")
+    NOT_YET = later("distribution", "extensions", "gateway", "models", "telemetry", "cluster")
 
     version: Version = "1.0"
     metadata: Metadata = Metadata()
@@ -144,6 +153,8 @@ class Config(Section, frozen=True, kw_only=True):
     mcp: Mcp = Mcp()
     tasks: Tasks = Tasks()
     security: Security = Security()
+    policy: Annotated[Policy | None, Custom(convert_policy)] = None
+    """Here, or the path of its own file. None: tools may all be used, and reach nothing."""
 
     def modules(self) -> tuple[Module, ...]:
         """Every module, `module_path` first."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined]
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcpkit.config.errors import ConfigError, Problem
@@ -17,19 +19,22 @@ from mcpkit.config.errors import ConfigError, Problem
 if TYPE_CHECKING:
     import yaml
 
+MAX_BYTES = 4 << 20
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 """Bounds of the tree, aliases expanded, so that no file of a few lines grows into gigabytes."""
 
 
 class Node:
-    """Something that stands at `line`, `column` (1-based)."""
+    """Something that stands at `line`, `column` (1-based) of `source`."""
 
-    __slots__ = ("column", "line")
+    __slots__ = ("column", "line", "source")
 
     def __init__(self, line: int, column: int) -> None:
         self.line = line
         self.column = column
+        self.source: Source | None = None
+        """Set once the whole text has been read."""
 
 
 class Scalar(Node):
@@ -69,15 +74,30 @@ class Table(Node):
 
 
 class Source:
-    """Where a text came from, and the environment its ``${NAME}`` are taken from."""
+    """Where a text came from, the environment its ``${NAME}`` are taken from, and the folder its paths start from."""
 
-    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, file: str, environ: Mapping[str, str], folder: Path | None = None) -> None:
         self.file = file
         self.environ = environ
+        self.folder = folder
 
     def fail(self, line: int, column: int, message: str) -> ConfigError:
         """The error for a fault that makes the rest unreadable."""
         return ConfigError([Problem(self.file, line, column, "", message)])
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """A file's text. Raises ConfigError for what cannot be read, is too large or is not UTF-8."""
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise ConfigError([Problem(str(path), 0, 0, "", f"larger than {MAX_BYTES} bytes")])
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+        raise ConfigError([Problem(str(path), 0, 0, "", message)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, 0, "", error.strerror or str(error))]) from None
 
 
 def parse(text: str, source: Source) -> Node:
@@ -253,7 +273,7 @@ class _JsonReader:
             text, self.end = scanstring(self.text, at + 1, True)
         except json.JSONDecodeError as error:
             raise self.fail(error.pos, error.msg) from None
-        _check_text(text, line, column, self._source)
+        check_text(text, line, column, self._source)
         return Scalar(line, column, text, True)
 
     def _members(self, at: int, depth: int) -> Iterator[tuple[Scalar, Node]]:
@@ -302,8 +322,10 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\
 
 
 def _expand(node: Node, source: Source) -> None:
+    node.source = source
     if isinstance(node, Table):
-        for _, value in node.entries:
+        for key, value in node.entries:
+            key.source = source
             _expand(value, source)
     elif isinstance(node, Sequence):
         for item in node.items:
@@ -311,10 +333,11 @@ def _expand(node: Node, source: Source) -> None:
     elif isinstance(node, Scalar) and "${" in node.text and not node.expanded:
         node.text = _VARIABLE.sub(_replacer(node, source), node.text)
         node.expanded = True
-        _check_text(node.text, node.line, node.column, source)
+        check_text(node.text, node.line, node.column, source)
 
 
-def _check_text(text: str, line: int, column: int, source: Source) -> None:
+def check_text(text: str, line: int, column: int, source: Source) -> None:
+    """Raise ConfigError for a text that is no Unicode: the operating system's may hold any bytes."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -9,6 +9,9 @@ import msgspec
 
 from mcpkit.core.meter import Claim
 from mcpkit.core.wasm import LimitError, Program, Tool
+from mcpkit.policy import Grants
+
+NO_GRANTS = Grants()
 
 
 class CallLimits(Protocol):
@@ -109,25 +112,36 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     def style(self) -> Literal["command", "function"]:
         return self.binding.style
 
-    def bind(self, limits: CallLimits, *, server_claim: Claim | None = None, tool_claim: Claim | None = None) -> Tool:
-        """The callable tool under these limits; its calls count in the accounts.
+    def bind(
+        self,
+        limits: CallLimits,
+        grants: Grants = NO_GRANTS,
+        *,
+        server_claim: Claim | None = None,
+        tool_claim: Claim | None = None,
+    ) -> Tool:
+        """The callable tool under these limits, with the variables that it is granted beside its own.
+
+        Its calls count in the accounts.
 
         Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit.
         """
         try:
-            return self._bind(limits, server_claim, tool_claim)
+            return self._bind(limits, grants, server_claim, tool_claim)
         except LimitError as error:
             raise LimitError(f"{self.qualified}: {error}") from None
 
-    def _bind(self, limits: CallLimits, server_claim: Claim | None, tool_claim: Claim | None) -> Tool:
+    def _bind(self, limits: CallLimits, grants: Grants, server_claim: Claim | None, tool_claim: Claim | None) -> Tool:
         binding = self.binding
+        own = dict(binding.env)
+        granted = tuple(pair for pair in grants.environment if pair[0] not in own)
         return Tool(
             self.program,
             style=binding.style,
             interface=binding.interface,
             function=binding.function,
             argv=binding.argv,
-            env=binding.env,
+            env=binding.env + granted,
             inline=limits.inline,
             enforcement=limits.enforcement,
             max_units=_tighter(limits.max_units, binding.max_units),

@@ -82,8 +82,13 @@ class Dispatcher:
         registry: Registry | None = None,
         features: Features | None = None,
         capabilities: dict[Era, dict[str, Any]] | None = None,
+        lists_tool: Callable[[str], bool] = lambda name: True,
     ) -> None:
-        """`tools`: the WebAssembly ones. `features` serves what is in `registry`; `capabilities` come on top."""
+        """`tools`: the WebAssembly ones. `features` serves what is in `registry`; `capabilities` come on top.
+
+        `lists_tool`: whether clients may see a tool.
+        """
+        self._lists_tool = lists_tool
         self.info = info
         self._guests = tuple(tools)
         self._registry = registry
@@ -91,10 +96,16 @@ class Dispatcher:
         self._extra = capabilities or {}
         self.refresh()
 
+    def serve_tools(self, tools: Sequence[ToolSpec]) -> None:
+        """List these WebAssembly tools from now on."""
+        self._guests = tuple(tools)
+        self.refresh()
+
     def refresh(self) -> None:
         """Make the fixed answers anew, after the registry has changed."""
         registry = self._registry
-        specs = [*self._guests, *(registry.tools.values() if registry else ())]
+        every = [*self._guests, *(registry.tools.values() if registry else ())]
+        specs = [spec for spec in every if self._lists_tool(spec.name)]
         self._capabilities: dict[Era, dict[str, Any]] = {
             era: lifecycle.capabilities(registry, self._extra.get(era, {}), era) for era in ("legacy", "modern")
         }

@@ -19,6 +19,7 @@ from mcpkit.mcp.errors import (
     McpError,
     invalid_params,
 )
+from mcpkit.mcp.guard import Guard
 from mcpkit.mcp.hub import Changed, Hub, Wishes
 from mcpkit.mcp.legacy import LegacyLink
 from mcpkit.mcp.link import Link
@@ -183,8 +184,10 @@ class Features:
         hub: Hub,
         tasks: Tasks | None = None,
         may_call: Callable[[str, Link], None] = lambda name, link: None,
+        guard: Guard | None = None,
     ) -> None:
-        """`may_call` raises Denied where a caller may not use a tool."""
+        """`may_call` raises Denied where a caller may not use a tool; `guard` is the policy's."""
+        self._guard = guard = guard or Guard()
         self._may_call = may_call
         self._tasks = tasks
         self._registry = registry
@@ -202,7 +205,7 @@ class Features:
             "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
             "subscriptions/listen": self._listen,
-            **Skills(registry.skills).methods,
+            **Skills(guard.visible(registry.skills)).methods,
         }
         if tasks is not None:
             for method in ("tasks/get", "tasks/result", "tasks/list", "tasks/update", "tasks/cancel"):
@@ -230,17 +233,21 @@ class Features:
         return await self._tasks.create(named.name, params, link, run, begin=begins)
 
     async def _resources_list(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
-        resources = [found for _, found in sorted(self._registry.resources.items())]
+        lists = self._guard.lists_resource
+        resources = [found for uri, found in sorted(self._registry.resources.items()) if lists(uri)]
         described = [{"uri": found.uri, **_located(found), **_given(size=found.size)} for found in resources]
         return _page("resources", described, params)
 
     async def _templates_list(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
-        templates = sorted(self._registry.templates, key=lambda template: template.uri_template)
+        lists = self._guard.lists_resource
+        listed = [template for template in self._registry.templates if lists(template.uri_template)]
+        templates = sorted(listed, key=lambda template: template.uri_template)
         described = [{"uriTemplate": template.uri_template, **_located(template)} for template in templates]
         return _page("resourceTemplates", described, params)
 
     async def _resources_read(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         uri = _read(_Located, params).uri
+        self._guard.resource("resources/read", uri, link)
         resource = self._registry.resources.get(uri)
         if resource is not None:
             return {"contents": await resource.read(link)}
@@ -251,6 +258,7 @@ class Features:
         raise no_resource(uri, link)
 
     def _known(self, uri: str, link: Link) -> str:
+        self._guard.resource("resources/subscribe", uri, link, subscribe=True)
         if has_resource(self._registry, uri):
             return uri
         raise no_resource(uri, link)
@@ -266,7 +274,8 @@ class Features:
         return {}
 
     async def _prompts_list(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
-        prompts = [prompt for _, prompt in sorted(self._registry.prompts.items())]
+        lists = self._guard.lists_prompt
+        prompts = [prompt for name, prompt in sorted(self._registry.prompts.items()) if lists(name)]
         return _page("prompts", [{**_described(p), "arguments": list(p.arguments)} for p in prompts], params)
 
     async def _prompts_get(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
@@ -274,25 +283,29 @@ class Features:
         prompt = self._registry.prompts.get(named.name)
         if prompt is None:
             raise invalid_params(f"unknown prompt {named.name[:128]!r}; prompts/list names the prompts there are")
-        return await prompt.get(named.arguments or {}, link)
+        arguments = named.arguments or {}
+        self._guard.prompt("prompts/get", named.name, arguments, link)
+        return self._guard.prompted(named.name, await prompt.get(arguments, link), link)
 
     async def _complete(self, params: dict[str, Any], link: Link) -> dict[str, Any]:
         asked = _read(_Completing, params)
-        source = self._completer(asked.ref)
+        source = self._completer(asked.ref, link)
         values = await source.complete(asked.argument.name, asked.argument.value, asked.context.arguments)
         counted = {"total": values.total} if values.total is not None else {}
         return {"completion": {"values": values, **counted, "hasMore": values.has_more}}
 
-    def _completer(self, ref: dict[str, Any]) -> Prompt | Template:
+    def _completer(self, ref: dict[str, Any], link: Link) -> Prompt | Template:
         match ref:
             case {"type": "ref/prompt", "name": str(name)}:
                 prompt = self._registry.prompts.get(name)
                 if prompt is None:
                     raise invalid_params(f"unknown prompt {name[:128]!r}")
+                self._guard.prompt("completion/complete", name, {}, link)
                 return prompt
             case {"type": "ref/resource", "uri": str(uri)}:
                 for template in self._registry.templates:
                     if uri == template.uri_template or template.match(uri) is not None:
+                        self._guard.resource("completion/complete", uri, link)
                         return template
                 raise invalid_params(f"unknown resource template {uri[:128]!r}")
         raise invalid_params('ref must be {"type": "ref/prompt", "name": …} or {"type": "ref/resource", "uri": …}')

@@ -97,7 +97,7 @@ class Quotas:
         self.ledger = ledger
         self._server_name = server
         self._wanted = wanted
-        self._rates = rates or {}
+        self._rates = rates if rates is not None else {}
         self._claims: dict[tuple[Scope, str], Claim] = {}
         self.server = self._claim("server", "", _units(wanted), (requests_per_minute, 0, 0))
 

@@ -34,19 +34,26 @@ def asgi_app(
 
     `what` is an application, a configuration, or a configuration's file; `owned` says whether it is closed with the
     ASGI lifespan or by `aclose` (None: unless it is an application). `hosts` are accepted in Host and Origin beside
-    the loopback names and those configured. Raises ConfigError, or what `Application` raises.
+    the loopback names and those configured. Raises ConfigError, what `Application` raises, or PolicyError where the
+    policy does not allow HTTP.
     """
     if isinstance(what, Application):
         return AsgiApp(what, hosts=hosts, owned=bool(owned))
     app = Application(what if isinstance(what, Config) else load(what))
-    return AsgiApp(app, hosts=hosts, owned=owned is not False)
+    try:
+        return AsgiApp(app, hosts=hosts, owned=owned is not False)
+    except BaseException:
+        app.close()
+        raise
 
 
 class AsgiApp:
     """See `asgi_app`. Serves one event loop at a time: the one of its first request."""
 
     def __init__(self, app: Application, *, hosts: Iterable[str] = (), owned: bool = False) -> None:
+        app.require_transport("http")
         self.application = app
+        self._websocket = app.policy is None or app.policy.transport("websocket").allowed
         self._hosts = tuple(hosts)
         self._owned = owned
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,7 +70,7 @@ class AsgiApp:
             await _document(send, security.public_metadata() or b"")
             return
         if scope["type"] == "websocket":
-            status = admission(server, scope)
+            status = admission(server, scope) if self._websocket else 403
             if status:
                 await receive()
                 await refuse(scope, send, status, [], b"")

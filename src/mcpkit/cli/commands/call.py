@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mcpkit.cli import catalogue, exits, options
 from mcpkit.cli.commands.tools import as_json, as_text
 from mcpkit.cli.exits import CliError
@@ -21,9 +23,11 @@ from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
 from mcpkit.metering import Usage, show
 from mcpkit.metering.ledger import LedgerError
 from mcpkit.metering.quotas import Quotas
+from mcpkit.policy import grants_for
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
+    from mcpkit.policy import Evaluator
 
 MAX_ARGUMENTS = 64 << 20
 
@@ -38,9 +42,12 @@ def run(args: argparse.Namespace) -> int:
             print(as_json(tools) if args.json else as_text(tools))
             return exits.OK
         spec = _find(tools, args.tool)
-        with _quotas(config) as quotas:
+        policy = options.evaluator(config.policy) if config is not None and config.policy is not None else None
+        if policy is not None:
+            _allowed(policy, spec, arguments)
+        with _quotas(config, policy, spec) as quotas:
             claims = {"server_claim": quotas.server, "tool_claim": quotas.tool(spec.qualified)} if quotas else {}
-            tool = spec.bind(limits, **claims)
+            tool = spec.bind(limits, grants_for(policy, spec.module), **claims)
             if options.monitors(args, config):
                 shown = options.meter(args, config) or options.display(config)
                 call = watched(tool, arguments, shown, limits.max_units)
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _quotas(config: Config | None) -> Iterator[Quotas | None]:
+def _quotas(config: Config | None, policy: Evaluator | None, spec: ToolSpec) -> Iterator[Quotas | None]:
     """What a configuration allows per minute, hour and day."""
     if config is None:
         yield None
@@ -71,7 +78,7 @@ def _quotas(config: Config | None) -> Iterator[Quotas | None]:
     from mcpkit.application import open_quotas
 
     try:
-        quotas = open_quotas(config)
+        quotas = open_quotas(config, policy, {spec.qualified: spec.name})
     except LedgerError as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     try:
@@ -90,6 +97,16 @@ def _find(tools: Catalogue, name: str) -> ToolSpec:
         return tools.tool(name)
     except UnknownToolError as error:
         raise CliError(str(error)) from None
+
+
+def _allowed(policy: Evaluator, spec: ToolSpec, arguments: bytes) -> None:
+    """Raises CliError where the policy does not allow the call."""
+    decision = policy.tool(spec.name, spec.qualified)
+    refused = (
+        policy.arguments(spec.name, spec.qualified, msgspec.json.decode(arguments)) if decision.allowed else decision
+    )
+    if refused is not None:
+        raise CliError(f"{spec.name}: {refused.why}" + (f" ({refused.place})" if refused.place else ""), exits.DENIED)
 
 
 def _arguments(text: str | None) -> bytes:

@@ -21,7 +21,8 @@ def run(args: argparse.Namespace) -> int:
     if config is None:
         raise CliError("name a configuration: mcpkit quotas --config FILE")
     try:
-        quotas = open_quotas(config)
+        policy = options.evaluator(config.policy) if config.policy is not None else None
+        quotas = open_quotas(config, policy)
     except LedgerError as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     lines: list[Line] = []
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([msgspec.to_builtins(line) for line in lines], indent=2))
     elif quotas is None:
-        print(f"{args.config}: no quotas; they are runtime.wasm.metering.quotas and runtime.limits")
+        print("no quotas; they are runtime.wasm.metering.quotas and runtime.limits")
     else:
         print("\n".join(_table(lines)))
     return exits.OK
