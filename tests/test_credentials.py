@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
+import shutil
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,10 +20,12 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
+import guests
 from mcpkit.cli import logs
 from mcpkit.config.credentials import Credential, problems
 from mcpkit.security.credentials import CredentialError, Vault, Wanted, variable_of
 from mcpkit.security.secrets import Secret, hide, redacted
+from servers import HttpServer, command, http_server
 
 
 class Clock:
@@ -263,3 +269,97 @@ def test_log_lines_hide_them_in_every_form() -> None:
         line = formatter.format(record)
         assert "s3cr" not in line
         assert line.count("***") == 3
+
+
+# ---- guests ----
+
+MANIFEST = {
+    "name": "environ",
+    "wasm_module": "environ.wasm",
+    "credentials": [
+        {"name": "weather-key", "type": "api_key", "env_var": "WEATHER", "required": True},
+        {"name": "nice-to-have", "type": "bearer_token", "required": False},
+    ],
+}
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    """A guest that prints its variables, beside a manifest."""
+    for folder in ("declares", "does-not"):
+        (tmp_path / folder).mkdir()
+        shutil.copyfile(guests.build("environ"), tmp_path / folder / "environ.wasm")
+    (tmp_path / "declares" / "manifest.json").write_text(json.dumps(MANIFEST))
+    return tmp_path
+
+
+def environment(server: HttpServer, tool: str) -> Any:
+    result = server.call(tool, {}).json["result"]
+    assert not result["isError"], result
+    return variables(result["content"][0]["text"])
+
+
+def variables(printed: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in json.loads(printed))
+
+
+def test_a_guest_is_given_what_it_declares_and_no_other_guest_is(module: Path) -> None:
+    config = module / "c.yaml"
+    config.write_text("""
+runtime: {wasm: {modules: [{path: declares/environ.wasm}, {path: does-not/environ.wasm, name: other}]}}
+credentials: [{name: weather-key, env: THE_KEY}, {name: unused, env: ANOTHER}]
+""")
+    secrets = {"THE_KEY": "sesame-open", "ANOTHER": "never-asked-for"}
+    with http_server("--config", str(config), "--log-level", "debug", env=secrets) as server:
+        assert environment(server, "environ")["WEATHER"] == "sesame-open"
+        other = environment(server, "other")
+        assert "sesame-open" not in json.dumps(other)
+        log = server.log.read_text()
+    assert "sesame-open" not in log
+    assert "never-asked-for" not in log
+
+
+def test_a_module_can_be_given_what_it_does_not_declare(module: Path) -> None:
+    config = module / "c.yaml"
+    config.write_text("""
+runtime:
+  wasm:
+    modules: [{path: does-not/environ.wasm, credentials: [{name: git, variable: GITHUB_TOKEN}, {name: db}]}]
+credentials:
+  - {name: git, type: bearer, file: token}
+  - {name: db, type: basic, username: ann, env: PW}
+""")
+    (module / "token").write_text("ghp_sesame\n")
+    words = command("call", str(module / "does-not/environ.wasm"), "environ", "{}", "--config", str(config))
+    run = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PW": "pass-word"})
+    given = variables(run.stdout)
+    assert (given["GITHUB_TOKEN"], given["DB_USERNAME"], given["DB_PASSWORD"]) == ("ghp_sesame", "ann", "pass-word")
+
+
+def test_a_server_without_what_its_guests_need_says_so(module: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match=r"environ needs the credential 'weather-key', which is not configured"),
+        http_server(str(module / "declares/environ.wasm")),
+    ):
+        pass
+
+
+def test_tokens_are_refreshed_while_a_server_runs(module: Path, authority: Authority) -> None:
+    authority.answers = [
+        (200, {"access_token": "first-token", "expires_in": 2}),
+        (200, {"access_token": "second-token", "expires_in": 3600}),
+    ]
+    config = module / "c.yaml"
+    config.write_text(f"""
+runtime: {{wasm: {{modules: [{{path: does-not/environ.wasm, credentials: [{{name: crm}}]}}]}}}}
+credentials: [{{name: crm, type: oauth2, env: S, client_id: me, token_url: "{authority.url}"}}]
+""")
+    with http_server("--config", str(config), env={"S": "the-client-secret"}) as server:
+        assert environment(server, "environ")["CRM"] == "first-token"
+        for _ in range(100):
+            if environment(server, "environ")["CRM"] == "second-token":
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the token is still the first")
+    assert len(authority.asked) == 2

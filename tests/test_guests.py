@@ -364,9 +364,9 @@ def test_a_manifest_beside_the_module(folder: Folder) -> None:
 
     write(wasm_module="other.wasm")
     assert folder.open().names == ("module",)
-    write(credentials=[{"name": "token", "type": "api_key"}])
-    with pytest.raises(ManifestError, match=r"manifest.json: credentials are not supported in this version \(token\)"):
-        folder.open()
+    write(credentials=[{"name": "token", "type": "api_key", "env_var": "TOKEN"}])
+    (spec,) = folder.open()
+    assert [(one.name, one.variable, one.required) for one in spec.binding.credentials] == [("token", "TOKEN", True)]
     write(name="not a name")
     with pytest.raises(ManifestError, match="'not a name' is no tool name"):
         folder.open()

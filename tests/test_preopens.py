@@ -14,6 +14,7 @@ from mcpkit.core.wasm import Tool
 from mcpkit.policy.grants import Grants, PathRule
 from mcpkit.policy.preopens import GrantError, preopens
 from mcpkit.wasm import Runtime
+from servers import http_server
 
 READ = frozenset({"read"})
 ALL = frozenset({"read", "write", "create", "delete"})
@@ -148,3 +149,42 @@ def test_what_is_written_to_stderr_shows_no_secrets(runtime: Runtime) -> None:
     masked = Tool(chatter, style="command", argv=("x",), secrets=[("KEY", word)]).call(b"{}").stderr.decode()
     assert word not in masked
     assert masked == said.replace(word, "*" * len(word))
+
+
+def test_a_server_gives_what_its_policy_allows(tree: Path) -> None:
+    config = tree / "c.yaml"
+    config.write_text(f"""
+runtime: {{wasm: {{module_path: {guests.build("files")}}}}}
+policy:
+  core:
+    storage:
+      allow: [{{uri: "fs://{tree}/data/**"}}, {{uri: "fs://{tree}/data/out/**", access: [read, write, create, delete]}}]
+      deny: ["{tree}/private/**"]
+""")
+    with http_server("--config", str(config)) as server:
+
+        def files(op: str, path: Path) -> Any:
+            result = server.call("files", {"op": op, "path": str(path)}).json["result"]
+            return result["structuredContent"] if "structuredContent" in result else result
+
+        assert files("read", tree / "data/in/a.txt") == {"content": "hello"}
+        assert "errno" in files("write", tree / "data/in/a.txt")
+        assert files("write", tree / "data/out/b") == {"content": ""}
+        assert "errno" in files("read", tree / "private/key")
+
+
+def test_a_server_does_not_start_under_rules_that_it_cannot_keep(tree: Path) -> None:
+    config = tree / "c.yaml"
+    config.write_text(f"""
+runtime: {{wasm: {{module_path: {guests.build("files")}}}}}
+policy: {{core: {{storage: {{allow: ["{tree}/**"], deny: ["{tree}/private/**"]}}}}}}
+""")
+    with (
+        pytest.raises(AssertionError, match=r"files: the policy denies .*/private/\*\* inside"),
+        http_server("--config", str(config)),
+    ):
+        pass
+    # What imports no WASI reaches nothing anyway.
+    config.write_text(config.read_text().replace(str(guests.build("files")), str(guests.build("calculator"))))
+    with http_server("--config", str(config)) as server:
+        assert server.call("add", {"a": 1, "b": 2}).json["result"]["structuredContent"] == {"result": 3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ from mcpkit.metering.quotas import ANYBODY, Quotas, UsedUp, error_result
 from mcpkit.policy import Audit, Evaluator, Grants, PolicyError, Rates, grants_for
 from mcpkit.schema import Checker, SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
+from mcpkit.security.credentials import Vault, Wanted
 from mcpkit.wasm import Runtime
 
 if TYPE_CHECKING:
@@ -101,6 +103,11 @@ class Application:
             log.warning("%s", note)
         self.audit = Audit(config.policy.audit) if config.policy is not None else None
         self.quotas = quotas
+        self._vault = Vault(config.credentials)
+        self._keeper: threading.Thread | None = None
+        self._core: Server | None = None
+        self._submit: Callable[[Callable[[], object]], object] | None = None
+        self._ending = threading.Event()
         self._names: dict[str, str] = {}
         """What clients call WebAssembly tools, by ``module/tool``."""
         self.reloadable = reloadable
@@ -129,14 +136,28 @@ class Application:
             self.close()
             raise
 
-    def _bind(self, spec: ToolSpec, limits: Limits, grants: Grants) -> Tool:
+    def _bind(self, spec: ToolSpec, config: Config, limits: Limits, grants: Grants) -> Tool:
+        secrets = secrets_of(self._vault, spec, config)
         if self.quotas is None:
-            return spec.bind(limits, grants)
+            return spec.bind(limits, grants, secrets=secrets)
         claim = self.quotas.tool(spec.qualified)
-        return spec.bind(limits, grants, server_claim=self.quotas.server, tool_claim=claim)
+        return spec.bind(limits, grants, server_claim=self.quotas.server, tool_claim=claim, secrets=secrets)
+
+    def _keep_fresh(self) -> None:
+        """Have tokens anew before they expire, on a thread of its own, and bind the tools to the new ones."""
+        while (seconds := self._vault.expires_in()) is not None and not self._ending.wait(seconds):
+            if self._vault.refresh() and self._submit is not None:
+                self._submit(self._renew)
+
+    def _renew(self) -> None:
+        """Bind every tool again: what it is given has changed."""
+        self._take(self._bound(self.config, self.limits, self.catalogue))
+        self._fill()
 
     def _offer(self, config: Config, limits: Limits) -> Offer:
-        catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
+        return self._bound(config, limits, Catalogue.open(self.runtime, config.modules(), config.mcp.tools))
+
+    def _bound(self, config: Config, limits: Limits, catalogue: Catalogue) -> Offer:
         grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in catalogue}}
         self._names |= {spec.qualified: spec.name for spec in catalogue}
         commands = [spec for spec in catalogue if spec.style == "command"]
@@ -144,12 +165,15 @@ class Application:
             config,
             limits,
             catalogue,
-            {spec.name: self._bind(spec, limits, grants[spec.module]) for spec in catalogue},
+            {spec.name: self._bind(spec, config, limits, grants[spec.module]) for spec in catalogue},
             {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)},
             {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema},
         )
 
     def _take(self, offer: Offer) -> None:
+        if self._keeper is None and self._vault.expires_in() is not None:
+            self._keeper = threading.Thread(target=self._keep_fresh, name="mcpkit-credentials", daemon=True)
+            self._keeper.start()
         self.config, self.limits, self.catalogue, self.guests, self._checks, self._promises = offer
 
     def prepare(self, config: Config, limits: Limits, origins: Mapping[str, str] | None = None) -> Offer:
@@ -195,8 +219,6 @@ class Application:
         )
         self.identity = orjson.dumps({"name": info.name, "version": info.version})
         """JSON of what signs the results of the modern era."""
-        self._core: Server | None = None
-        self._submit: Callable[[Callable[[], object]], object] | None = None
         registry = self.registry if self.registry is not None else Nothing()
         self.hub = Hub(self._honoured, lambda: self.runner.sessions())
         who = self.security.caller if self.security is not None else lambda principal: ""
@@ -462,6 +484,7 @@ class Application:
 
     def close(self) -> None:
         """End the engine and what still runs in it."""
+        self._ending.set()
         self.runtime.close()
         if self.quotas is not None:
             self.quotas.ledger.close()
@@ -475,6 +498,16 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def secrets_of(vault: Vault, spec: ToolSpec, config: Config) -> list[tuple[str, str]]:
+    """The variables with credentials that a tool is given: what it declares, and what its module's entry says.
+
+    Raises CredentialError.
+    """
+    entries = [module for module in config.modules() if module.label == spec.module]
+    given = [Wanted(one.name, one.variable) for module in entries for one in module.credentials]
+    return vault.variables([*spec.binding.credentials, *given], spec.qualified)
 
 
 def open_quotas(

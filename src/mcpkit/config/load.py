@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from mcpkit.config.convert import Converter
+from mcpkit.config.credentials import problems as credential_problems
 from mcpkit.config.environment import from_environment
 from mcpkit.config.errors import ConfigError, Problem
 from mcpkit.config.merge import merged, repeated
@@ -135,6 +136,9 @@ def _check(config: Config, converter: Converter) -> None:
             converter.note(_place(places, here), here, message)
     if "security" in places:
         for here, message in security_problems(config.security):
+            converter.note(_place(places, here), here, message)
+    if "credentials" in places:
+        for here, message in credential_problems(config.credentials):
             converter.note(_place(places, here), here, message)
     names = {wasm.module_path.stem} if wasm.module_path is not None else set()
     for i, module in enumerate(wasm.modules):

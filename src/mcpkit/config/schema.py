@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from mcpkit.config import units
 from mcpkit.config.convert import Check, Custom, Quantity, Range
+from mcpkit.config.credentials import Credential, Given
 from mcpkit.config.metering import Metering
 from mcpkit.config.policy import Policy
 from mcpkit.config.policy_file import convert_policy
@@ -58,6 +59,8 @@ class Module(Section, frozen=True, kw_only=True):
 
     path: Path
     name: Text | None = None
+    credentials: tuple[Given, ...] = ()
+    """What its guests are given, beside what a manifest declares."""
 
     @property
     def label(self) -> str:
@@ -153,6 +156,8 @@ class Config(Section, frozen=True, kw_only=True):
     mcp: Mcp = Mcp()
     tasks: Tasks = Tasks()
     security: Security = Security()
+    credentials: tuple[Credential, ...] = ()
+    """Secrets for guests, and where they come from."""
     policy: Annotated[Policy | None, Custom(convert_policy)] = None
     """Here, or the path of its own file. None: tools may all be used, and reach nothing."""
 

@@ -15,6 +15,7 @@ from mcpkit.guests.errors import ManifestError, ToolConfigError
 from mcpkit.guests.interface import Binding, Draft, ToolSettings
 from mcpkit.guests.manifest import Manifest
 from mcpkit.guests.names import is_valid, prefixed, shortened, underscored
+from mcpkit.security.credentials import Wanted
 
 ANY_OBJECT: dict[str, Any] = {"type": "object"}
 TOOL_VARIABLE = "MCPKIT_TOOL"
@@ -89,4 +90,5 @@ class CommandGuest:
             max_units=manifest.max_fuel or 0,
             max_memory=manifest.max_memory_bytes or 0,
             timeout_ns=(manifest.timeout_seconds or 0) * 1_000_000_000,
+            credentials=tuple(Wanted(one.name, one.env_var, one.required) for one in manifest.credentials),
         )

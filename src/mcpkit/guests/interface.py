@@ -10,6 +10,8 @@ import msgspec
 from mcpkit.core.meter import Claim
 from mcpkit.core.wasm import LimitError, Program, Tool
 from mcpkit.policy import Grants
+from mcpkit.policy.preopens import preopens
+from mcpkit.security.credentials import Wanted
 
 NO_GRANTS = Grants()
 
@@ -87,6 +89,8 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     max_units: int = 0
     max_memory: int = 0
     timeout_ns: int = 0
+    credentials: tuple[Wanted, ...] = ()
+    """What it declares to need."""
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,21 +123,30 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
         *,
         server_claim: Claim | None = None,
         tool_claim: Claim | None = None,
+        secrets: Sequence[tuple[str, str]] = (),
     ) -> Tool:
-        """The callable tool under these limits, with the variables that it is granted beside its own.
+        """The callable tool under these limits, with the folders and variables that it is granted beside its own.
 
-        Its calls count in the accounts.
+        Its calls count in the accounts. `secrets` are variables, too, and masked in what it writes to stderr.
 
-        Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit.
+        Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit, and
+        `mcpkit.policy.GrantError` for grants that cannot be kept to.
         """
         try:
-            return self._bind(limits, grants, server_claim, tool_claim)
+            return self._bind(limits, grants, server_claim, tool_claim, secrets)
         except LimitError as error:
             raise LimitError(f"{self.qualified}: {error}") from None
 
-    def _bind(self, limits: CallLimits, grants: Grants, server_claim: Claim | None, tool_claim: Claim | None) -> Tool:
+    def _bind(
+        self,
+        limits: CallLimits,
+        grants: Grants,
+        server_claim: Claim | None,
+        tool_claim: Claim | None,
+        secrets: Sequence[tuple[str, str]],
+    ) -> Tool:
         binding = self.binding
-        own = dict(binding.env)
+        own = {**dict(binding.env), **dict(secrets)}
         granted = tuple(pair for pair in grants.environment if pair[0] not in own)
         return Tool(
             self.program,
@@ -160,6 +173,8 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
             server_claim=server_claim,
             tool_claim=tool_claim,
             units_from=limits.units_from,
+            secrets=secrets,
+            folders=preopens(grants, self.module) if self.program.is_wasi else (),
         )
 
 

@@ -20,8 +20,12 @@ class EnvVar(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
+    """A secret that the guest asks for. Of which type it is, the host's configuration says."""
+
     name: str
     required: bool = True
+    env_var: str | None = None
+    """The variable that the guest reads it from."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def beside(module: Path) -> Manifest | None:
     """The manifest in the module's folder, None where there is none or it belongs to another module.
 
-    Raises ManifestError where it cannot be used, and where it asks for credentials, which this version cannot give.
+    Raises ManifestError where it cannot be used.
     """
     path = module.parent / FILE
     try:
@@ -59,7 +63,4 @@ def beside(module: Path) -> Manifest | None:
         raise ManifestError(f"{path}: {error}") from error
     if manifest.wasm_module is not None and (path.parent / manifest.wasm_module).resolve() != module.resolve():
         return None
-    needed = [credential.name for credential in manifest.credentials if credential.required]
-    if needed:
-        raise ManifestError(f"{path}: credentials are not supported in this version ({', '.join(needed)}); remove them")
     return manifest

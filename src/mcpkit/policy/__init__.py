@@ -5,6 +5,7 @@ from mcpkit.policy.decision import Decision
 from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
 from mcpkit.policy.granting import grants_for
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
+from mcpkit.policy.preopens import GrantError
 from mcpkit.policy.rates import Rates
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Decision",
     "Evaluator",
     "Folder",
+    "GrantError",
     "Grants",
     "PathRule",
     "PolicyError",

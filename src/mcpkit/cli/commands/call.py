@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
             _allowed(policy, spec, arguments)
         with _quotas(config, policy, spec) as quotas:
             claims = {"server_claim": quotas.server, "tool_claim": quotas.tool(spec.qualified)} if quotas else {}
-            tool = spec.bind(limits, grants_for(policy, spec.module), **claims)
+            tool = spec.bind(limits, grants_for(policy, spec.module), secrets=_secrets(config, spec), **claims)
             if options.monitors(args, config):
                 shown = options.meter(args, config) or options.display(config)
                 call = watched(tool, arguments, shown, limits.max_units)
@@ -67,6 +67,14 @@ def run(args: argparse.Namespace) -> int:
     if form is not None:
         print(show(usage, form), file=sys.stderr)
     return outcome.exit
+
+
+def _secrets(config: Config | None, spec: ToolSpec) -> list[tuple[str, str]]:
+    from mcpkit.application import secrets_of
+    from mcpkit.security.credentials import Vault
+
+    base = config if config is not None else Config()
+    return secrets_of(Vault(base.credentials), spec, base)
 
 
 @contextmanager
