@@ -529,6 +529,7 @@ typedef void (*mck_finalizer)(void *data);
     X(void, wasi_config_delete, (wasi_config_t *))                                                                     \
     X(bool, wasi_config_set_argv, (wasi_config_t *, size_t, const char **))                                            \
     X(bool, wasi_config_set_env, (wasi_config_t *, size_t, const char **, const char **))                              \
+    X(bool, wasi_config_preopen_dir, (wasi_config_t *, const char *, const char *, bool))                              \
     X(void, wasi_config_set_stdin_bytes, (wasi_config_t *, wasm_byte_vec_t *))                                         \
     X(void, wasi_config_set_stdout_custom, (wasi_config_t *, mck_wasi_write, void *, mck_finalizer))                   \
     X(void, wasi_config_set_stderr_custom, (wasi_config_t *, mck_wasi_write, void *, mck_finalizer))

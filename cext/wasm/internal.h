@@ -123,7 +123,8 @@ struct mck_wasm_tool {
     mck_signature *signature;                     /* FUNCTION */
     wasmtime_component_export_index_t *index;     /* components: what is called */
     const char **argv, **env_names, **env_values; /* COMMAND; one block each, strings in `strings` */
-    size_t argc, env_count;
+    size_t argc, env_count, secret_count, folder_count;
+    mck_wasm_folder *folders; /* its strings in `strings`, too */
     char *strings;
 
     /* Inline eligibility (see tool.c); only the owner's thread touches these. */

@@ -68,7 +68,8 @@ static bool begin(mck_wasm_call *call)
         return false;
     }
     if (program->wasi && !mck_wasi_give(call)) {
-        mck_outcome_set(call, MCK_WASM_CALL_INTERNAL, "the program's arguments or environment could not be set");
+        mck_outcome_set(call, MCK_WASM_CALL_INTERNAL,
+                        "the program's arguments, environment or folders could not be given");
         return false;
     }
     call->phase = MCK_RUN_INSTANTIATING;

@@ -72,6 +72,7 @@ static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config)
         mck_outcome_text(tool->units_from, sizeof tool->units_from, config->units_from, strlen(config->units_from));
     l->units_from = NULL;
     l->argv = l->env_names = l->env_values = NULL;
+    l->folders = NULL;
     uint64_t most = tool->program->engine->max_memory;
     if (l->max_memory == 0 || l->max_memory > most)
         l->max_memory = most;
@@ -105,44 +106,57 @@ static char *copy_text(char **at, const char *text)
     return copy;
 }
 
+/* Every text that a WASI guest is given, one after the other. */
+static const char *nth_text(const mck_wasm_tool_config *config, size_t i)
+{
+    if (i < config->argc)
+        return config->argv[i];
+    i -= config->argc;
+    if (i < config->env_count)
+        return config->env_names[i];
+    i -= config->env_count;
+    if (i < config->env_count)
+        return config->env_values[i];
+    i -= config->env_count;
+    return i % 2 == 0 ? config->folders[i / 2].host : config->folders[i / 2].guest;
+}
+
 /* WASI wants valid UTF-8; so does a process that shall not be aborted by the library. */
 static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config, mck_wasm_error *error,
                          mck_wasm_status *status)
 {
     const mck_json_kernels *kernels = tool->program->engine->kernels;
-    size_t bytes = 1;
+    size_t bytes = 1, count = config->argc + 2 * config->env_count + 2 * config->folder_count;
     *status = MCK_WASM_E_EXPORT;
-    for (size_t i = 0; i < config->argc + 2 * config->env_count; i++) {
-        const char *text = i < config->argc ? config->argv[i]
-                           : i < config->argc + config->env_count
-                               ? config->env_names[i - config->argc]
-                               : config->env_values[i - config->argc - config->env_count];
+    for (size_t i = 0; i < count; i++) {
+        const char *text = nth_text(config, i);
         size_t n = strlen(text);
         if (mck_json_utf8_fault((const uint8_t *)text, n, kernels) < n) {
-            mck_error_set(error, "an argument or environment variable for the program is not valid UTF-8");
+            mck_error_set(error, "an argument, variable or folder for the program is not valid UTF-8");
             return false;
         }
         bytes += n + 1;
     }
-    size_t pointers = config->argc + 2 * config->env_count;
     tool->strings = malloc(bytes);
-    tool->argv = calloc(pointers + 1, sizeof *tool->argv);
-    if (tool->strings == NULL || tool->argv == NULL) {
+    tool->argv = calloc(count + 1, sizeof *tool->argv);
+    tool->folders = calloc(config->folder_count + 1, sizeof *tool->folders);
+    if (tool->strings == NULL || tool->argv == NULL || tool->folders == NULL) {
         *status = MCK_WASM_E_MEMORY;
         mck_error_set(error, "out of memory while making a tool");
         return false;
     }
     char *at = tool->strings;
+    for (size_t i = 0; i < count; i++)
+        tool->argv[i] = copy_text(&at, nth_text(config, i));
     tool->argc = config->argc;
     tool->env_count = config->env_count;
+    tool->secret_count = config->secret_count;
+    tool->folder_count = config->folder_count;
     tool->env_names = tool->argv + config->argc;
     tool->env_values = tool->env_names + config->env_count;
-    for (size_t i = 0; i < config->argc; i++)
-        tool->argv[i] = copy_text(&at, config->argv[i]);
-    for (size_t i = 0; i < config->env_count; i++) {
-        tool->env_names[i] = copy_text(&at, config->env_names[i]);
-        tool->env_values[i] = copy_text(&at, config->env_values[i]);
-    }
+    const char **folders = tool->env_values + config->env_count;
+    for (size_t i = 0; i < config->folder_count; i++)
+        tool->folders[i] = (mck_wasm_folder){folders[2 * i], folders[2 * i + 1], config->folders[i].writable};
     return true;
 }
 
@@ -221,6 +235,7 @@ static void free_tool(mck_wasm_tool *tool)
     if (tool->signature != NULL)
         mck_signature_delete(tool->signature);
     free(tool->argv);
+    free(tool->folders);
     free(tool->strings);
     free(tool);
     mck_wasm_program_delete(program);
@@ -262,10 +277,8 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
     }
     take_claim(tool, config->server_claim, MCK_WASM_OF_SERVER);
     take_claim(tool, config->tool_claim, MCK_WASM_OF_TOOL);
-    if (config->style == MCK_WASM_COMMAND)
-        status = copy_strings(tool, config, error, &status) ? find_command(tool, error) : status;
-    else
-        status = find_function(tool, config, error);
+    if (copy_strings(tool, config, error, &status))
+        status = config->style == MCK_WASM_COMMAND ? find_command(tool, error) : find_function(tool, config, error);
     if (status != MCK_WASM_OK) {
         free_tool(tool);
         return status;

@@ -1,11 +1,12 @@
 /*
  * What a WASI guest is given in one call: the arguments on stdin, two bounded buffers for stdout and stderr, its argument vector
- * and environment. Nothing is inherited, no folder is opened, no network is allowed. This is wasmtime's own WASI, whose calls
+ * and environment, and the folders that it may see. Nothing is inherited, no network is allowed. This is wasmtime's own WASI, whose calls
  * block the thread that makes them: only native threads run such guests.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit)
 {
@@ -26,12 +27,31 @@ static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len
     return call->out.failed ? -ENOMEM : (ptrdiff_t)len;
 }
 
+/* Shorter values would mask half of every line, and are no secrets. */
+#define SHORTEST_SECRET 4u
+
+/* What was just written may end a secret that an earlier write began. */
+static void mask_secrets(const mck_wasm_tool *tool, mck_buffer *said, size_t before)
+{
+    for (size_t i = tool->env_count - tool->secret_count; i < tool->env_count; i++) {
+        const char *secret = tool->env_values[i];
+        size_t n = strlen(secret);
+        if (n < SHORTEST_SECRET)
+            continue;
+        for (size_t at = before > n ? before - n + 1 : 0; at + n <= said->len; at++)
+            if (memcmp(said->data + at, secret, n) == 0)
+                memset(said->data + at, '*', n);
+    }
+}
+
 /* Diagnostics are cut, not refused: losing the end of a log must not break a program. */
 static ptrdiff_t write_stderr(void *data, const unsigned char *bytes, size_t len)
 {
     mck_wasm_call *call = data;
     (void)pthread_mutex_lock(&call->engine->lock); /* the owner may be looking */
+    size_t before = call->err.len;
     mck_keep(&call->err, bytes, len, call->tool->limits.max_stderr_bytes);
+    mask_secrets(call->tool, &call->err, before);
     (void)pthread_mutex_unlock(&call->engine->lock);
     return (ptrdiff_t)len;
 }
@@ -47,9 +67,12 @@ bool mck_wasi_give(mck_wasm_call *call)
         wasm_byte_vec_t input;
         api->wasm_byte_vec_new(&input, call->argument_len, (const char *)call->arguments);
         api->wasi_config_set_stdin_bytes(config, &input);
-        fine = api->wasi_config_set_argv(config, tool->argc, tool->argv) &&
-               api->wasi_config_set_env(config, tool->env_count, tool->env_names, tool->env_values);
+        fine = api->wasi_config_set_argv(config, tool->argc, tool->argv);
     }
+    fine = fine && api->wasi_config_set_env(config, tool->env_count, tool->env_names, tool->env_values);
+    for (size_t i = 0; i < tool->folder_count && fine; i++)
+        fine = api->wasi_config_preopen_dir(config, tool->folders[i].host, tool->folders[i].guest,
+                                            tool->folders[i].writable);
     /* What a function prints is no result: it is kept with the diagnostics. */
     api->wasi_config_set_stdout_custom(config, command ? write_stdout : write_stderr, call, NULL);
     api->wasi_config_set_stderr_custom(config, write_stderr, call, NULL);

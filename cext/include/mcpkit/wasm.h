@@ -122,6 +122,12 @@ typedef enum {
 /* Whose account a claim is on. */
 typedef enum { MCK_WASM_OF_SERVER = 0, MCK_WASM_OF_TOOL, MCK_WASM_OF_CALLER } mck_wasm_scope;
 
+/* A folder of the host that a WASI guest sees whole: it may read everything in it, or change it as well. */
+typedef struct {
+    const char *host, *guest;
+    bool writable;
+} mck_wasm_folder;
+
 typedef struct {
     mck_wasm_style style;
     const char *interface_name; /* FUNCTION: exported interface with version, or NULL for a function at the root */
@@ -131,6 +137,9 @@ typedef struct {
     size_t argc;
     const char *const *env_names, *const *env_values;
     size_t env_count;
+    const mck_wasm_folder *folders;
+    size_t folder_count;
+    size_t secret_count; /* of env_values, the last: masked where they appear in what the guest writes to stderr */
     mck_wasm_inline inline_mode;
     mck_meter_limits meter; /* max_units 0 = 10⁹ unless enforcement is TRACKING */
     uint64_t max_memory;    /* bytes per linear memory; 0 = the engine's */
@@ -149,7 +158,7 @@ typedef struct {
     uint32_t max_stuck;                         /* abandoned threads before the tool is refused; 0 = 4 */
 } mck_wasm_tool_config;
 
-/* Links the program on first use (WASI: wasmtime's own, nothing preopened, no network). Copies everything in `config`. */
+/* Links the program on first use (WASI: wasmtime's own, nothing preopened but `folders`, no network). Copies everything in `config`. */
 mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool_config *config, mck_wasm_tool **out,
                                   mck_wasm_error *error);
 void mck_wasm_tool_delete(mck_wasm_tool *tool);

@@ -111,6 +111,11 @@ cdef extern from "mcpkit/wasm.h" nogil:
         MCK_WASM_INLINE_AUTO
         MCK_WASM_INLINE_NEVER
 
+    ctypedef struct mck_wasm_folder:
+        const char *host
+        const char *guest
+        c_bool writable
+
     ctypedef struct mck_wasm_tool_config:
         mck_wasm_style style
         const char *interface_name
@@ -120,6 +125,9 @@ cdef extern from "mcpkit/wasm.h" nogil:
         const char *const *env_names
         const char *const *env_values
         size_t env_count
+        const mck_wasm_folder *folders
+        size_t folder_count
+        size_t secret_count
         mck_wasm_inline inline_mode
         mck_meter_limits meter
         uint64_t max_memory

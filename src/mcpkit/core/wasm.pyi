@@ -1,4 +1,5 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal, TypedDict, final
 
 from typing_extensions import Buffer
@@ -108,6 +109,8 @@ class Tool:
         server_claim: Claim | None = None,
         tool_claim: Claim | None = None,
         units_from: str = "",
+        secrets: Sequence[tuple[str, str]] = (),
+        folders: Sequence[tuple[str | Path, str, bool]] = (),
     ) -> Tool: ...
     @property
     def program(self) -> Program: ...

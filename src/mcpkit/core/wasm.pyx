@@ -278,10 +278,11 @@ cdef class Tool:
                   uint32_t max_instances_per_call=0, uint64_t timeout_ns=0, uint64_t max_argument_bytes=0,
                   uint64_t max_result_bytes=0, uint32_t max_stderr_bytes=0, uint32_t max_concurrent=0, uint32_t max_stuck=0,
                   bint sample_adaptive=False, uint32_t max_live=0, uint32_t cpu_millis=0, uint64_t warn_memory=0,
-                  Claim server_claim=None, Claim tool_claim=None, units_from=""):
+                  Claim server_claim=None, Claim tool_claim=None, units_from="", secrets=(), folders=()):
         cdef mck_wasm_tool_config config
         cdef mck_wasm_error error
         cdef const char **strings = NULL
+        cdef mck_wasm_folder *opened = NULL
         memset(&config, 0, sizeof(config))
         program.engine.open()
         self.program = program
@@ -321,12 +322,24 @@ cdef class Tool:
         if interface is not None:
             config.interface_name = <bytes>names[0]
         arguments = [text(value) for value in argv]
+        env = [*env, *secrets]  # the last ones are masked in diagnostics
         variables = [text(name) for name, _ in env] + [text(value) for _, value in env]
+        config.secret_count = <size_t>len(secrets)
         held = arguments + variables
+        paths = [(text(str(host)), text(guest), writable) for host, guest, writable in folders]
         strings = <const char **>malloc((len(held) + 1) * sizeof(char *))
-        if strings == NULL:
+        opened = <mck_wasm_folder *>malloc((len(paths) + 1) * sizeof(mck_wasm_folder))
+        if strings == NULL or opened == NULL:
+            free(strings)
+            free(opened)
             raise MemoryError("out of memory while making a tool")
         try:
+            for i in range(len(paths)):
+                opened[i].host = <bytes>paths[i][0]
+                opened[i].guest = <bytes>paths[i][1]
+                opened[i].writable = paths[i][2]
+            config.folders = opened
+            config.folder_count = <size_t>len(paths)
             for i in range(len(held)):
                 strings[i] = <bytes>held[i]
             config.argv = strings
@@ -337,6 +350,7 @@ cdef class Tool:
             check(mck_wasm_tool_new(program.ptr, &config, &self.ptr, &error), &error)
         finally:
             free(strings)
+            free(opened)
 
     def __dealloc__(self):
         mck_wasm_tool_delete(self.ptr)

@@ -9,7 +9,8 @@ import msgspec
 
 from mcpkit.core.meter import Claim
 from mcpkit.core.wasm import LimitError, Program, Tool
-from mcpkit.policy import Grants
+from mcpkit.guests import describe
+from mcpkit.policy import Grants, preopens
 
 NO_GRANTS = Grants()
 
@@ -120,11 +121,12 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
         server_claim: Claim | None = None,
         tool_claim: Claim | None = None,
     ) -> Tool:
-        """The callable tool under these limits, with the variables that it is granted beside its own.
+        """The callable tool under these limits, with the variables and folders that it is granted.
 
         Its calls count in the accounts.
 
-        Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit.
+        Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit, and
+        `mcpkit.policy.GrantError` where it is granted folders in a way that the sandbox cannot keep to.
         """
         try:
             return self._bind(limits, grants, server_claim, tool_claim)
@@ -160,6 +162,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
             server_claim=server_claim,
             tool_claim=tool_claim,
             units_from=limits.units_from,
+            folders=preopens(grants, self.module) if grants.rules and describe.sees_files(self.program) else (),
         )
 
 

@@ -1,10 +1,11 @@
 """Policies: what tools may be used and what they may reach."""
 
 from mcpkit.policy.audit import Audit
-from mcpkit.policy.decision import Decision
-from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
+from mcpkit.policy.decision import Decision, PolicyError
+from mcpkit.policy.evaluator import Evaluator, Rate
 from mcpkit.policy.granting import grants_for
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
+from mcpkit.policy.preopens import GrantError, Preopen, preopens
 from mcpkit.policy.rates import Rates
 
 __all__ = [
@@ -13,10 +14,13 @@ __all__ = [
     "Decision",
     "Evaluator",
     "Folder",
+    "GrantError",
     "Grants",
     "PathRule",
     "PolicyError",
+    "Preopen",
     "Rate",
     "Rates",
     "grants_for",
+    "preopens",
 ]

@@ -23,7 +23,7 @@ from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
 from mcpkit.metering import Usage, show
 from mcpkit.metering.ledger import LedgerError
 from mcpkit.metering.quotas import Quotas
-from mcpkit.policy import grants_for
+from mcpkit.policy import GrantError, grants_for
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
@@ -47,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
             _allowed(policy, spec, arguments)
         with _quotas(config, policy, spec) as quotas:
             claims = {"server_claim": quotas.server, "tool_claim": quotas.tool(spec.qualified)} if quotas else {}
-            tool = spec.bind(limits, grants_for(policy, spec.module), **claims)
+            try:
+                tool = spec.bind(limits, grants_for(policy, spec.module), **claims)
+            except GrantError as error:
+                raise CliError(str(error), exits.CANNOT_LOAD) from None
             if options.monitors(args, config):
                 shown = options.meter(args, config) or options.display(config)
                 call = watched(tool, arguments, shown, limits.max_units)

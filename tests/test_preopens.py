@@ -1,0 +1,150 @@
+"""Folders that a policy grants: what a guest can do in them, and everything that leads out of them. # A63"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import guests
+from mcpkit.core.wasm import Tool
+from mcpkit.policy.grants import Grants, PathRule
+from mcpkit.policy.preopens import GrantError, preopens
+from mcpkit.wasm import Runtime
+
+READ = frozenset({"read"})
+ALL = frozenset({"read", "write", "create", "delete"})
+
+
+def grants(*rules: tuple[str, str, frozenset[str]]) -> Grants:
+    return Grants(rules=tuple(PathRule(pattern=p, access=a, allow=kind == "allow") for kind, p, a in rules))
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Runtime]:
+    with Runtime(cache_dir=guests.BUILD / "compiled") as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("data/in", "data/out", "private"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "data/in/a.txt").write_text("hello")
+    (tmp_path / "private/key").write_text("secret")
+    return tmp_path
+
+
+class Guest:
+    def __init__(self, runtime: Runtime, granted: Grants) -> None:
+        program = runtime.open(guests.build("files"))
+        self.tool = Tool(program, style="command", argv=("files",), folders=preopens(granted, "files"))
+
+    def __call__(self, op: str, path: Path | str, to: str = "") -> Any:
+        result = self.tool.call(json.dumps({"op": op, "path": str(path), "to": to}).encode())
+        assert result.status == "ok", result.detail
+        return json.loads(result.output)
+
+
+def test_nothing_without_a_grant(runtime: Runtime, tree: Path) -> None:
+    guest = Guest(runtime, Grants())
+    assert "errno" in guest("read", tree / "data/in/a.txt")
+    assert "errno" in guest("list", "/")
+    assert "errno" in guest("write", "/tmp/x")
+
+
+def test_reading_does_not_mean_changing(runtime: Runtime, tree: Path) -> None:
+    guest = Guest(runtime, grants(("allow", f"{tree}/data/**", READ)))
+    assert guest("read", tree / "data/in/a.txt") == {"content": "hello"}
+    assert guest("list", tree / "data/in") == {"content": "a.txt "}
+    for op in ("write", "delete"):
+        assert "errno" in guest(op, tree / "data/in/a.txt")
+    assert "errno" in guest("write", tree / "data/out/new")
+    assert "errno" in guest("rename", tree / "data/in/a.txt", f"{tree}/data/in/b.txt")
+    assert (tree / "data/in/a.txt").read_text() == "hello"
+    assert list((tree / "data/out").iterdir()) == []
+
+
+def test_a_folder_inside_may_be_changed(runtime: Runtime, tree: Path) -> None:
+    guest = Guest(runtime, grants(("allow", f"{tree}/data/**", READ), ("allow", f"{tree}/data/out/**", ALL)))
+    assert guest("write", tree / "data/out/new") == {"content": ""}
+    assert (tree / "data/out/new").read_text() == "written"
+    assert "errno" in guest("write", tree / "data/in/new")
+    assert guest("delete", tree / "data/out/new") == {"content": ""}
+
+
+def test_ways_out_lead_nowhere(runtime: Runtime, tree: Path) -> None:
+    (tree / "data/out/absolute").symlink_to(tree / "private/key")
+    (tree / "data/out/relative").symlink_to("../../private/key")
+    (tree / "data/out/folder").symlink_to(tree / "private")
+    (tree / "data/out/proc").symlink_to("/proc/self/root")
+    guest = Guest(runtime, grants(("allow", f"{tree}/data/**", ALL)))
+    tried = [
+        tree / "private/key",
+        f"{tree}/data/../private/key",
+        f"{tree}/data/in/../../private/key",
+        tree / "data/out/absolute",
+        tree / "data/out/relative",
+        tree / "data/out/folder/key",
+        f"{tree}/data/out/proc/{tree}/private/key",
+        "/etc/passwd",
+        "../../../../etc/passwd",
+    ]
+    assert [path for path in tried if "errno" not in guest("read", path)] == []
+    assert guest("read", tree / "data/out/../in/a.txt") == {"content": "hello"}
+    guest("link", tree / "data/out/mine", f"{tree}/private/key")
+    assert "errno" in guest("read", tree / "data/out/mine")
+    guest("link", tree / "data/out/mine2", "../../private/key")
+    assert "errno" in guest("read", tree / "data/out/mine2")
+    assert "errno" in guest("rename", tree / "data/in/a.txt", f"{tree}/private/moved")
+    assert sorted(path.name for path in (tree / "private").iterdir()) == ["key"]
+
+
+def test_a_deny_of_the_whole_takes_its_access_away(runtime: Runtime, tree: Path) -> None:
+    changing = frozenset({"write", "create", "delete"})
+    given = grants(("allow", f"{tree}/data/**", ALL), ("deny", f"{tree}/**", changing))
+    (one,) = preopens(given, "m")
+    assert (one.guest, one.writable) == (f"{tree}/data", False)
+    assert preopens(grants(("allow", f"{tree}/data/**", READ), ("deny", f"{tree}/data/**", READ)), "m") == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ([("allow", "{}/data/**", READ), ("deny", "{}/data/in/**", READ)], r"denies .*/data/in/\*\* inside"),
+        ([("allow", "{}/data/**", READ), ("deny", "{}/data/in/a.txt", READ)], "inside"),
+        ([("allow", "{}/data/**", READ), ("deny", "/**/.env", READ)], "inside"),
+        ([("allow", "{}/data/**", READ), ("deny", "{}/d*/in", READ)], "inside"),
+        ([("allow", "{}/data/in/a.txt", READ)], "whole folders only"),
+        ([("allow", "{}/data/*.txt", READ)], "whole folders only"),
+        ([("allow", "{}/data/**", frozenset({"read", "write"}))], "together"),
+        ([("allow", "{}/data/**", frozenset({"write", "create", "delete"}))], "together"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(tree: Path, rules: list[Any], says: str) -> None:
+    with pytest.raises(GrantError, match=says):
+        preopens(grants(*[(kind, pattern.format(tree), access) for kind, pattern, access in rules]), "m")
+
+
+def test_denials_elsewhere_do_not_matter(tree: Path) -> None:
+    given = grants(("allow", f"{tree}/data/**", READ), ("deny", f"{tree}/private/**", ALL), ("deny", "/etc/*", ALL))
+    assert [one.guest for one in preopens(given, "m")] == [f"{tree}/data"]
+
+
+def test_a_denied_folder_under_another_name_is_denied(tree: Path) -> None:
+    (tree / "alias").symlink_to(tree / "private")
+    given = grants(("allow", f"{tree}/alias/**", READ), ("deny", f"{tree}/private/key", READ))
+    with pytest.raises(GrantError, match="inside"):
+        preopens(given, "m")
+
+
+def test_what_is_written_to_stderr_shows_no_secrets(runtime: Runtime) -> None:
+    chatter = runtime.open(guests.build("chatter"))
+    said = Tool(chatter, style="command", argv=("x",)).call(b"{}").stderr.decode()
+    word = next(word for word in said.split() if len(word) >= 4)
+    masked = Tool(chatter, style="command", argv=("x",), secrets=[("KEY", word)]).call(b"{}").stderr.decode()
+    assert word not in masked
+    assert masked == said.replace(word, "*" * len(word))
