@@ -34,6 +34,7 @@ COMMANDS = [
     "cache",
     "completion",
     "quotas",
+    "config",
     "policy",
 ]
 
@@ -293,7 +294,8 @@ runtime: {wasm: {module_path: a.wasm}}
 """)
 
     def settle(*words: str) -> tuple[object, ...]:
-        merge = merged(parser.build().parse_args(parser.settle(["server", "--config", str(config), *words])))
+        args = parser.build().parse_args(parser.settle(["server", "--config", str(config), *words]))
+        merge = merged(args, options.loaded(args).config)
         modules = [module.label for module in merge.modules()]
         hosts = merge.transport.settings.allowed_hosts
         return merge.transport.type, merge.server.bind, merge.server.port, merge.server.log_level, modules, hosts
@@ -392,13 +394,14 @@ def test_validate_prints_the_effective_limits(tmp_path: Path) -> None:  # A61
     )
     run = mcpkit("validate", str(config))
     assert run.returncode == exits.OK
-    lines = [line.split(maxsplit=1) for line in run.stdout.splitlines()[5:]]
+    lines = [(line[2:20].strip(), line[20:50].strip()) for line in run.stdout.splitlines()[5:11]]
     assert lines == [
-        ["enforcement", "strict"],
-        ["compute", "units   20,000,000"],
-        ["warning", "at      never"],
-        ["memory", "1Mi (1,048,576 bytes)"],
-        ["wall", "clock      90s"],
+        ("enforcement", "strict"),
+        ("compute units", "20,000,000"),
+        ("warning at", "never"),
+        ("memory", "1Mi (1,048,576 bytes)"),
+        ("memory warning at", "never"),
+        ("wall clock", "90s"),
     ]
     machine = json.loads(mcpkit("validate", "--json", str(config)).stdout)
     assert machine["limits"]["max_units"] == 20_000_000

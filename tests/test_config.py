@@ -224,7 +224,6 @@ nonsense: 1
     [
         "distribution: {registry: example.org/x}",
         "runtime: {type: wasmedge}",
-        "transport: {type: grpc}",
         "transport: {type: http, settings: {compression: true}}",
         "mcp: {prompts: []}",
     ],
@@ -232,6 +231,12 @@ nonsense: 1
 def test_what_is_not_acted_on_is_refused_not_ignored(text: str) -> None:
     (fault,) = faults(text)
     assert "not supported yet in this version" in fault
+
+
+def test_grpc_is_refused_until_the_gateway_brings_it() -> None:  # A62
+    assert faults("transport: {type: grpc}") == [
+        "c.yaml:1:19: transport.type: grpc is not yet available; the gateway will bring it; use http or stdio"
+    ]
 
 
 def test_duplicate_keys_are_refused_everywhere() -> None:
@@ -254,7 +259,6 @@ mcp:
     messages = [line.partition(": ")[2] for line in faults(text, folder=tmp_path)]
     assert messages == [
         "runtime.wasm.modules[0]: another module is named 'a' too; give this one another name",
-        f"runtime.wasm.modules[1].path: there is no file {tmp_path / 'gone.wasm'}",
         "mcp.tools[0].module: no module 'b'; there are a, gone",
         'mcp.tools[0].input_schema: must have "type": "object", as the protocol asks',
         "mcp.tools[1].name: another tool is named 't' too",

@@ -8,13 +8,22 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import msgspec
 import orjson
 
 import mcpkit
-from mcpkit.config import DEFAULT_MEMORY, Config, Limits, effective_limits, under_policy
+from mcpkit.config import (
+    DEFAULT_MEMORY,
+    Config,
+    ConfigError,
+    Limits,
+    Problem,
+    effective_limits,
+    needs_restart,
+    under_policy,
+)
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue, ToolSpec
@@ -30,7 +39,7 @@ from mcpkit.metering.ledger import Ledger, default_folder
 from mcpkit.metering.prometheus import BOUNDS, exposition
 from mcpkit.metering.quotas import ANYBODY, Quotas, UsedUp, error_result
 from mcpkit.policy import Audit, Evaluator, Grants, PolicyError, Rates, grants_for
-from mcpkit.schema import SchemaMismatch, compile, header_parameters  # noqa: A004
+from mcpkit.schema import Checker, SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
 from mcpkit.wasm import Runtime
 
@@ -47,6 +56,17 @@ USAGE = "io.mcpkit/usage"
 ERAS: tuple[Era, ...] = ("legacy", "modern")
 
 
+class Offer(NamedTuple):
+    """What a running server can put in place of what it serves: tools, under the limits of a configuration."""
+
+    config: Config
+    limits: Limits
+    catalogue: Catalogue
+    guests: dict[str, Tool]
+    checks: dict[str, Checker]
+    promises: dict[str, Checker]
+
+
 class Application:
     """Everything a transport needs. A context manager; `close` ends the engine."""
 
@@ -61,13 +81,16 @@ class Application:
         tasks: Tasks | None = None,
         security: Security | None = None,
         quotas: Quotas | None = None,
+        reloadable: bool = False,
     ) -> None:
         """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
 
         `registry`: tools, resources and prompts written in Python. `tasks` and `security` are by default what the
-        configuration says. Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served,
-        SchemaError for a schema that cannot be checked, DuplicateError where two tools have one name, PolicyError for a
-        policy that cannot be kept, OSError where its audit file cannot be opened.
+        configuration says; `reloadable` tells clients that tools may change (see `replace`).
+
+        Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served, SchemaError for a schema that
+        cannot be checked, DuplicateError where two tools have one name, PolicyError for a policy that cannot be kept,
+        OSError where its audit file cannot be opened.
         """
         self.config = config
         self.limits = under_policy(limits or effective_limits(config), config.policy)
@@ -78,25 +101,23 @@ class Application:
             log.warning("%s", note)
         self.audit = Audit(config.policy.audit) if config.policy is not None else None
         self.quotas = quotas
+        self._names: dict[str, str] = {}
+        """What clients call WebAssembly tools, by ``module/tool``."""
+        self.reloadable = reloadable
+        # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
+        self._room = max(self.limits.max_memory, DEFAULT_MEMORY)
         wasm = config.runtime.wasm
         self.runtime = Runtime(
             cache=wasm.cache if cache is None else cache,
             cache_dir=cache_dir or wasm.cache_dir,
             pulley=wasm.compiler == "pulley",
             max_instances=config.runtime.limits.max_concurrent_requests or 0,
-            # The pool's slots are larger than a small limit, so that crossing it is a refusal of the limit's.
-            max_memory=max(self.limits.max_memory, DEFAULT_MEMORY),
+            max_memory=self._room,
         )
         try:
-            self.catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
-            grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in self.catalogue}}
-            names = {spec.qualified: spec.name for spec in self.catalogue}
             if self.quotas is None:
-                self.quotas = open_quotas(config, self.policy, names)
-            self.guests: dict[str, Tool] = {spec.name: self._bind(spec, grants[spec.module]) for spec in self.catalogue}
-            commands = [spec for spec in self.catalogue if spec.style == "command"]
-            self._checks = {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)}
-            self._promises = {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema}
+                self.quotas = open_quotas(config, self.policy, self._names)
+            self._take(self._offer(config, self.limits))
             if registry is not None:
                 registry.reserve(self.guests)
             self.security = security or Security.from_config(
@@ -108,11 +129,59 @@ class Application:
             self.close()
             raise
 
-    def _bind(self, spec: ToolSpec, grants: Grants) -> Tool:
+    def _bind(self, spec: ToolSpec, limits: Limits, grants: Grants) -> Tool:
         if self.quotas is None:
-            return spec.bind(self.limits, grants)
+            return spec.bind(limits, grants)
         claim = self.quotas.tool(spec.qualified)
-        return spec.bind(self.limits, grants, server_claim=self.quotas.server, tool_claim=claim)
+        return spec.bind(limits, grants, server_claim=self.quotas.server, tool_claim=claim)
+
+    def _offer(self, config: Config, limits: Limits) -> Offer:
+        catalogue = Catalogue.open(self.runtime, config.modules(), config.mcp.tools)
+        grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in catalogue}}
+        self._names |= {spec.qualified: spec.name for spec in catalogue}
+        commands = [spec for spec in catalogue if spec.style == "command"]
+        return Offer(
+            config,
+            limits,
+            catalogue,
+            {spec.name: self._bind(spec, limits, grants[spec.module]) for spec in catalogue},
+            {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)},
+            {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema},
+        )
+
+    def _take(self, offer: Offer) -> None:
+        self.config, self.limits, self.catalogue, self.guests, self._checks, self._promises = offer
+
+    def prepare(self, config: Config, limits: Limits, origins: Mapping[str, str] | None = None) -> Offer:
+        """What `replace` takes, from another configuration. Any thread may: nothing that is in force changes.
+
+        `origins` tells where keys stand, for messages. Raises ConfigError where the change needs a restart, and for
+        modules what the constructor raises.
+        """
+        fixed = needs_restart(self.config, config)
+        if fixed:
+            places = origins or {}
+            message = "a change needs a restart"
+            raise ConfigError([Problem(places.get(key, "the running server"), 0, 0, key, message) for key in fixed])
+        if limits.max_memory > self._room:
+            message = f"the engine was started with room for {self._room} bytes; more need a restart"
+            raise ConfigError([Problem("the running server", 0, 0, "runtime.limits.memory", message)])
+        return self._offer(config, limits)
+
+    def replace(self, offer: Offer) -> None:
+        """Serve something else from now on; on the loop's own thread. Calls that run end as they began.
+
+        Raises DuplicateError where a tool is named like one written in Python; then nothing has changed.
+        """
+        if self.registry is not None:
+            self.registry.reserve(offer.guests)
+        self._take(offer)
+        before = self.dispatcher.static_answers()
+        self.dispatcher.serve_tools(offer.catalogue)
+        if self._submit is not None:
+            self._submit(self._fill)
+        if self.dispatcher.static_answers() != before:
+            self.hub.changed("tools")
 
     def _protocol(self) -> None:
         server = self.config.server
@@ -133,7 +202,13 @@ class Application:
         who = self.security.caller if self.security is not None else lambda principal: ""
         self.guard = Guard(self.policy, self.audit, who)
         features = Features(registry, self.call_tool, self.hub, self.tasks, self._may_call, self.guard)
-        capabilities = {era: self.tasks.capability(era) for era in ERAS} if self.tasks is not None else None
+        capabilities: dict[Era, dict[str, Any]] = {
+            era: {
+                **({"tools": {"listChanged": True}} if self.reloadable else {}),
+                **(self.tasks.capability(era) if self.tasks is not None else {}),
+            }
+            for era in ERAS
+        }
         self.dispatcher = Dispatcher(
             info,
             self.catalogue,
@@ -163,7 +238,7 @@ class Application:
     @property
     def spontaneous(self) -> bool:
         """Whether anything here may speak without being asked."""
-        return self.registry is not None or self.tasks is not None
+        return self.registry is not None or self.tasks is not None or self.reloadable
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -334,7 +409,7 @@ class Application:
     def _honoured(self, wishes: Wishes, link: Link) -> Wishes:
         """What of a client's wishes this server can fulfil."""
         if self.registry is None:
-            return Wishes()
+            return Wishes(tools_list_changed=wishes.tools_list_changed and self.reloadable)
         wanted = [uri for uri in wishes.resource_subscriptions if self.guard.subscribes(uri)]
         known = [uri for uri in wanted if has_resource(self.registry, uri)]
         tasks = self.tasks.visible(wishes.task_ids, link) if self.tasks is not None else []

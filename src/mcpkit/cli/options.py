@@ -15,11 +15,13 @@ from mcpkit.config import (
     Config,
     ConfigError,
     Limits,
+    Loaded,
     Module,
     Policy,
     UnitError,
     effective_limits,
-    load,
+    find,
+    gather,
     under_policy,
     units,
 )
@@ -28,14 +30,41 @@ if TYPE_CHECKING:
     from mcpkit.policy import Evaluator
 
 
-def config(args: argparse.Namespace) -> Config | None:
-    """The configuration that --config names, or None."""
-    if args.config is None:
-        return None
+def config_files(args: argparse.Namespace) -> list[Path]:
+    """The files that --config names, or the one that is found where none is named."""
+    if args.config:
+        return [Path(name) for name in args.config]
+    found = find()
+    return [found] if found is not None else []
+
+
+def loaded(args: argparse.Namespace) -> Loaded:
+    """Configuration files and the environment's settings as one, with where each came from."""
+    return _gather(config_files(args), settings=True)
+
+
+def named(args: argparse.Namespace) -> Config | None:
+    """What the files that --config names say, whatever this folder and this process's environment hold; or None."""
+    return _gather([Path(name) for name in args.config], settings=False).config if args.config else None
+
+
+def _gather(paths: list[Path], *, settings: bool) -> Loaded:
     try:
-        return load(args.config)
+        return gather(paths, settings=settings)
     except ConfigError as error:
         raise CliError(f"the configuration cannot be used\n{error}", exits.CANNOT_LOAD) from None
+
+
+def config(args: argparse.Namespace) -> Config | None:
+    """The configuration, or None where neither a file nor the environment says anything."""
+    found = loaded(args)
+    return found.config if found.files or found.origins else None
+
+
+def modules_are_there(found: Loaded) -> None:
+    """Raises CliError for modules without a file, each with the place that names it."""
+    if found.warnings:
+        raise CliError("\n".join(["the configuration cannot be served", *map(str, found.warnings)]), exits.CANNOT_LOAD)
 
 
 def limits(args: argparse.Namespace, config: Config | None) -> Limits:
@@ -77,6 +106,18 @@ def monitors(args: argparse.Namespace, config: Config | None) -> bool:
     """Whether usage is shown while calls run."""
     metering = config.runtime.wasm.metering if config is not None else None
     return bool(args.monitor or (metering is not None and metering.enabled and metering.enable_monitoring))
+
+
+def limit_flags(args: argparse.Namespace) -> dict[str, str]:
+    """The options given about limits, by the limits that they set."""
+    flags: dict[str, str] = {}
+    if args.max_compute_units is not None:
+        flags |= dict.fromkeys(("max_units", "enforcement"), "--max-compute-units")
+    if args.max_memory is not None:
+        flags["max_memory"] = "--max-memory"
+    if args.timeout is not None:
+        flags["timeout_ns"] = "--timeout"
+    return flags
 
 
 def files(names: Sequence[str]) -> list[Path]:

@@ -14,6 +14,8 @@ LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
 SHELLS = ("bash", "zsh", "fish")
 CLIENTS = ("claude-desktop", "claude-code", "vscode", "vscode-insiders", "cursor", "windsurf", "gemini-cli", "zed")
 
+_CONFIG = "configuration, YAML or JSON; of several the later win (default: ./mcpkit.yaml, or the user's)"
+
 _ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]+)?|[A-Za-z0-9.-]*(?::[0-9]+)|[0-9]+|localhost|[0-9.]+")
 
 _OPTIONAL_VALUES: dict[str, Callable[[str], bool]] = {
@@ -52,7 +54,10 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _quotas, _policy):
+    for add in (
+        *(_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion),
+        *(_quotas, _config, _policy),
+    ):
         add(commands)
     return parser
 
@@ -121,12 +126,17 @@ def _server(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit server --http 0.0.0.0:3000 --allowed-host tools.example.org --config config.yaml",
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="modules to serve, beside those of the configuration")
-    parser.add_argument("--config", metavar="FILE", help="configuration, YAML or JSON")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--stdio", action="store_true", help="speak on standard input and output (the default)")
     way.add_argument("--http", nargs="?", metavar="HOST:PORT", help="listen for HTTP (default 127.0.0.1:3000)")
     parser.add_argument("--allowed-host", action="append", metavar="HOST", help="a further Host header to accept")
     parser.add_argument("--allowed-origin", action="append", metavar="ORIGIN", help="a further Origin to accept")
+    parser.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="take over a configuration that changes, or on SIGHUP (default: on HTTP)",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="least important log line to write (default info)")
     parser.add_argument("--log-format", choices=("text", "json"), help="form of log lines on stderr (default text)")
     _metering(parser, "a report of every tool on stderr at the end")
@@ -152,7 +162,7 @@ def _call(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object, or - to read it from stdin")
     _metering(parser, "report compute usage on stderr")
     parser.add_argument("--json", action="store_true", help="print status, result and usage as one JSON object")
-    parser.add_argument("--config", metavar="FILE", help="configuration to take limits and descriptions from")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     _limits(parser)
     _cache_options(parser)
 
@@ -167,7 +177,7 @@ def _tools(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit tools --config config.yaml",
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="modules or components")
-    parser.add_argument("--config", metavar="FILE", help="configuration whose modules and descriptions are used")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     parser.add_argument("--json", action="store_true", help="names, descriptions and schemas as JSON")
     _cache_options(parser)
 
@@ -179,9 +189,12 @@ def _validate(commands: Commands[argparse.ArgumentParser]) -> None:
         "check a configuration and print the limits it amounts to",
         "mcpkit validate config.yaml",
         "mcpkit validate --json config.yaml",
+        "mcpkit validate base.yaml production.yaml --timeout 5s",
     )
-    parser.add_argument("config", metavar="CONFIG", help="configuration, YAML or JSON")
+    parser.add_argument("files", nargs="*", metavar="CONFIG", help=_CONFIG)
+    parser.add_argument("--config", action="append", metavar="FILE", help="the same, as other commands take it")
     parser.add_argument("--json", action="store_true", help="print limits or problems as JSON")
+    _limits(parser)
 
 
 def _install(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -199,7 +212,7 @@ def _install(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="modules that the client's server is to serve")
     parser.add_argument("--client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
     parser.add_argument("--name", metavar="NAME", help="the server's name (default: the configuration's or file's)")
-    parser.add_argument("--config", metavar="FILE", help="configuration, YAML or JSON")
+    parser.add_argument("--config", action="append", metavar="FILE", help="a configuration; may be repeated")
     parser.add_argument("--http", nargs="?", metavar="URL", help="a server that runs already, instead of one to start")
     parser.add_argument("--scope", choices=("user", "project"), default="user", help="which file (default user)")
     parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable for the server's environment")
@@ -269,8 +282,22 @@ def _quotas(commands: Commands[argparse.ArgumentParser]) -> None:
         "mcpkit quotas --config config.yaml",
         "mcpkit quotas --config config.yaml --json",
     )
-    parser.add_argument("--config", metavar="FILE", help="configuration whose quotas are shown")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     parser.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def _config(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "config",
+        "print the configuration that is in force, or its JSON Schema",
+        "mcpkit config show --config config.yaml           every value, and where it comes from",
+        "mcpkit config show --json",
+        "mcpkit config schema > mcpkit.schema.json         for editors",
+    )
+    parser.add_argument("what", choices=("show", "schema"), help="what to print")
+    parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
+    parser.add_argument("--json", action="store_true", help="show: print values and origins as JSON")
 
 
 def _policy(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -288,6 +315,6 @@ def _policy(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("action", choices=("explain", "check"), help="say why, or check a file")
     parser.add_argument("words", nargs="*", metavar="WORD", help="explain: TOOL ACTION [ARGUMENTS]; check: FILE")
-    parser.add_argument("--config", metavar="FILE", help="configuration whose policy is asked")
+    parser.add_argument("--config", action="append", metavar="FILE", help="configuration whose policy is asked")
     parser.add_argument("--policy", metavar="FILE", help="a policy's own file, or one of Wassette's")
     parser.add_argument("--json", action="store_true", help="print the decision as JSON")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -38,6 +38,36 @@ class Check(msgspec.Struct, frozen=True):
 
     holds: Callable[[str], bool]
     rule: str
+    pattern: str = ""
+    """As much of the condition as a regular expression can say, for editors."""
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """Marks a text that is never shown."""
+
+
+def keys(section: type[Any]) -> dict[str, Any]:
+    """The fields of a section that a file may set, by key."""
+    not_yet: dict[str, str] = section.NOT_YET
+    fields = [field for field in msgspec.structs.fields(section) if not _is_placed(field.type)]
+    return {field.encode_name: field for field in fields if field.encode_name not in not_yet}
+
+
+def options(kind: Any) -> Iterator[Any]:
+    """The types that a key's value may have, marks taken off."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        yield from options(get_args(kind)[0])
+    elif origin in (types.UnionType, Union):
+        for option in get_args(kind):
+            yield from options(option)
+    else:
+        yield kind
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a type is a section of the schema."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 class Place(msgspec.Struct, frozen=True, eq=False):
@@ -75,35 +105,36 @@ class _MisfitError(Exception):
 
 
 class Converter:
-    """Converts one file's tree. `folder` is what relative paths are relative to."""
+    """Converts a tree. Nodes know their files; `file` and `folder` stand for those of nodes that do not."""
 
-    def __init__(self, file: str, folder: Path, environ: Mapping[str, str] = types.MappingProxyType({})) -> None:
-        """`environ`: for ``${NAME}`` in further files that this one names."""
+    def __init__(self, file: str, folder: Path) -> None:
         self.file = file
         self.folder = folder
-        self.environ = environ
         self.problems: list[Problem] = []
         self.places: dict[str, Node] = {}
         """Where each key's value stands, for checks that look at several keys."""
 
     def note(self, node: Node, path: str, message: str) -> None:
         """Add a problem."""
-        self.problems.append(Problem(self.file, node.line, node.column, path, message))
+        file = node.source.file if node.source is not None else self.file
+        self.problems.append(Problem(file, node.line, node.column, path, message))
 
     def struct(self, node: Node, struct: type[Any], path: str) -> Any:
         """The struct, or None when a problem was noted in it."""
         if isinstance(node, Scalar) and node.is_null:
-            node = Table(node.line, node.column, [])
+            node = standing_for(node, Table(node.line, node.column, []))
         short = struct.SCALAR_KEY if isinstance(node, Scalar) else struct.LIST_KEY if isinstance(node, Sequence) else ""
         if short:
-            node = Table(node.line, node.column, [(Scalar(node.line, node.column, short, False), node)])
+            node = standing_for(
+                node, Table(node.line, node.column, [(Scalar(node.line, node.column, short, False), node)])
+            )
         if not isinstance(node, Table):
             self.note(node, path, f"expected keys and values, got {_describe(node)}")
             return None
         fields = msgspec.structs.fields(struct)
         known = {field.encode_name: field for field in fields if not _is_placed(field.type)}
         not_yet: dict[str, str] = struct.NOT_YET
-        place = Place(self.file, node.line, self.folder)
+        place = self._place(node)
         values: dict[str, Any] = {field.name: place for field in fields if _is_placed(field.type)}
         if path:
             self.places.setdefault(path, node)
@@ -161,7 +192,7 @@ class Converter:
         if kind is str:
             return _text(node)
         if kind is Path:
-            return self._path(node)
+            return self.path(node)
         return self.struct(node, kind, path)
 
     def _union(self, node: Node, options: list[Any], path: str) -> Any:
@@ -172,7 +203,7 @@ class Converter:
         return self._value(node, (structs if isinstance(node, Table) else others)[0], path)
 
     def _marked(self, node: Node, kind: Any, path: str) -> Any:
-        base, mark = get_args(kind)
+        base, mark, *_ = get_args(kind)
         match mark:
             case Quantity(parse=parse, allow_number=allow_number):
                 text = _text(node)
@@ -195,11 +226,24 @@ class Converter:
                 return convert(self, node, path)
         return self._value(node, base, path)
 
-    def _path(self, node: Node) -> Path:
+    def path(self, node: Node) -> Path:
+        """A path, relative to the folder of the file that has it."""
         text = _text(node)
         if not text:
             raise _MisfitError("expected a path, got an empty text")
-        return self.folder / Path(text).expanduser()
+        return self._place(node).folder / Path(text).expanduser()
+
+    def _place(self, node: Node) -> Place:
+        if node.source is None:
+            return Place(self.file, node.line, self.folder)
+        folder = node.source.folder
+        return Place(node.source.file, node.line, self.folder if folder is None else folder)
+
+
+def standing_for(node: Node, other: Table) -> Table:
+    """`other`, which stands where `node` does."""
+    other.source = node.source
+    return other
 
 
 def _is_placed(kind: Any) -> bool:
@@ -245,7 +289,9 @@ def _choice(node: Node, choices: tuple[str, ...]) -> str:
     text = _scalar(node, f"one of {', '.join(choices)}").text
     if text in choices:
         return text
-    later = {"native", "wasmedge", "web_socket", "websocket", "grpc"} & {text}
+    if text == "grpc":
+        raise _MisfitError("grpc is not yet available; the gateway will bring it; use http or stdio")
+    later = {"native", "wasmedge", "web_socket", "websocket"} & {text}
     note = "is not supported yet in this version" if later else "is none of the choices"
     hint = "" if later else _nearest(text, choices)
     raise _MisfitError(f"{text!r} {note}; choose one of {', '.join(choices)}{hint}")

@@ -31,7 +31,10 @@ class UnitLimits(Section, frozen=True, kw_only=True):
 
 
 class WarningThreshold(Section, frozen=True, kw_only=True):
+    """When the warning is due."""
+
     threshold: Annotated[float, Fraction()] = 0.8
+    """Share of the limit."""
 
 
 class WarningEnforcement(Section, frozen=True, kw_only=True):

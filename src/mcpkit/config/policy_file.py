@@ -18,7 +18,7 @@ def load_policy(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
 
     Raises ConfigError with every problem, each with its place.
     """
-    return loads_policy(read_text(path), str(path), folder=Path(path).parent, environ=environ)
+    return _loaded(path, os.environ if environ is None else environ)[0]
 
 
 def loads_policy(
@@ -29,12 +29,23 @@ def loads_policy(
     environ: Mapping[str, str] | None = None,
 ) -> Policy:
     """The same for a text."""
-    source = Source(name, os.environ if environ is None else environ)
-    converter = Converter(name, Path(folder), source.environ)
+    return _read(text, Source(name, os.environ if environ is None else environ, Path(folder)))[0]
+
+
+Places = dict[str, Node]
+
+
+def _loaded(path: str | os.PathLike[str], environ: Mapping[str, str]) -> tuple[Policy, Places]:
+    return _read(read_text(path), Source(str(path), environ, Path(path).parent))
+
+
+def _read(text: str, source: Source) -> tuple[Policy, Places]:
+    """The policy, and where each of its keys stands."""
+    converter = Converter(source.file, source.folder or Path())
     policy = _convert(converter, parse(text, source), "")
     if policy is None:
         raise ConfigError(sorted(converter.problems, key=lambda problem: (problem.line, problem.column)))
-    return policy
+    return policy, converter.places
 
 
 def convert_policy(converter: Converter, node: Node, path: str) -> Policy | None:
@@ -45,7 +56,10 @@ def convert_policy(converter: Converter, node: Node, path: str) -> Policy | None
         converter.note(node, path, "expected a policy, or the path of its file")
         return None
     try:
-        return load_policy(converter.folder / Path(node.text).expanduser(), converter.environ)
+        environ = node.source.environ if node.source is not None else {}
+        policy, places = _loaded(converter.path(node), environ)
+        converter.places |= {f"{path}.{key}": place for key, place in places.items() if key}
+        return policy
     except ConfigError as error:
         if any(problem.line for problem in error.problems):
             converter.problems += error.problems

@@ -15,7 +15,9 @@ from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
 from mcpkit.config.transport import Transport
 
-Version = Annotated[str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."')]
+Version = Annotated[
+    str, Check(lambda text: text == "1" or text.startswith("1."), 'must be "1" or start with "1."', r"^1($|\.)")
+]
 
 Millicores = Annotated[int, Quantity(units.millicores, allow_number=True)]
 
@@ -66,14 +68,19 @@ class Wasm(Section, frozen=True, kw_only=True):
     """The modules and how they run."""
 
     NOT_YET = later("env_vars", "enable_all", "epoch_interruption", "debug_info")
+    OLD = frozenset({"fuel"})
 
     module_path: Path | None = None
+    """One module, named after its file."""
     modules: tuple[Module, ...] = ()
     compiler: Literal["cranelift", "pulley"] = "cranelift"
     """Machine code, or bytecode for an interpreter: slower, with the same limits and units."""
     cache: bool = True
+    """Whether compiled code is kept."""
     cache_dir: Path | None = None
+    """Where compiled code is kept; by default in the user's cache folder."""
     fuel: ComputeUnits | None = None
+    """Older form of metering.max_compute_units."""
     memory_pages: Annotated[int, Range(1, 65536)] | None = None
     """Pages of 64 KiB."""
     metering: Metering = Metering()

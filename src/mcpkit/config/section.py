@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from mcpkit.config import units
-from mcpkit.config.convert import Check, Place, Placed, Quantity, Range
+from mcpkit.config.convert import Check, Place, Placed, Quantity, Range, Secret
 
-__all__ = ["ComputeUnits", "Count", "Duration", "Place", "Port", "Section", "Size", "Text", "Where"]
+__all__ = ["ComputeUnits", "Count", "Duration", "Hidden", "Place", "Port", "Section", "Size", "Text", "Where"]
 
 Size = Annotated[int, Quantity(units.size, allow_number=True)]
 """Bytes."""
@@ -18,7 +18,9 @@ Duration = Annotated[int, Quantity(units.duration, allow_number=False)]
 ComputeUnits = Annotated[int, Quantity(units.compute_units, allow_number=True)]
 Port = Annotated[int, Range(1, 65535)]
 Count = Annotated[int, Range(1, 1_000_000)]
-Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty")]
+Text = Annotated[str, Check(lambda text: bool(text.strip()), "must not be empty", r"\S")]
+Hidden = Annotated[str, Secret()]
+"""A text that is never shown."""
 Where = Annotated[Place, Placed()]
 """No key: where the section stands."""
 
@@ -39,3 +41,5 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """The key that a text alone stands for, as in ``allow: [add]``."""
     LIST_KEY: ClassVar[str] = ""
     """The key that a list alone stands for."""
+    OLD: ClassVar[frozenset[str]] = frozenset()
+    """Keys that still work, and for which there is a newer way."""

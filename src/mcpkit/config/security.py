@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from mcpkit.config.convert import Check
-from mcpkit.config.section import Duration, Section, Text
+from mcpkit.config.convert import Check, Secret
+from mcpkit.config.section import Duration, Hidden, Section, Text
 
 _SECOND = 1_000_000_000
 _MINUTE = 60 * _SECOND
@@ -47,21 +47,24 @@ def is_scope(text: str) -> bool:
 
 
 Url = Annotated[
-    str, Check(is_secure_url, "must be an https URL (http only for this machine) without user and fragment")
+    str,
+    Check(is_secure_url, "must be an https URL (http only for this machine) without user and fragment", "^https?://"),
 ]
 Issuer = Annotated[
     str,
     Check(
         lambda text: is_secure_url(text) and "?" not in text,
         "must be an https URL (http only for this machine) without user, query and fragment",
+        r"^https?://[^?#]*$",
     ),
 ]
-Scope = Annotated[str, Check(is_scope, "must be printable ASCII without spaces and quotes")]
+Scope = Annotated[str, Check(is_scope, "must be printable ASCII without spaces and quotes", f"^({_SCOPE.pattern})$")]
 CertificateName = Annotated[
     str,
     Check(
         lambda text: _NAME.fullmatch(text) is not None,
         "must be CN:, DNS:, URI:, email: or IP: and a value, in which * stands for anything",
+        f"^{_NAME.pattern}$",
     ),
 ]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -72,7 +75,7 @@ class Introspection(Section, frozen=True, kw_only=True):
 
     endpoint: Url
     client_id: Text
-    client_secret: str
+    client_secret: Hidden
     """With `client_id` as HTTP Basic credentials."""
     tokens: Literal["opaque", "all"] = "opaque"
     """Which tokens are asked about: those that are no JWT, or every one, so that revocation is noticed."""
@@ -121,7 +124,7 @@ class ApiKey(Section, frozen=True, kw_only=True):
     """One key, made by ``mcpkit key new``."""
 
     name: Text
-    hash: Text
+    hash: Annotated[Text, Secret()]
     """``sha256:SALT:DIGEST``, never the key itself."""
     scopes: tuple[Scope, ...] = ()
 

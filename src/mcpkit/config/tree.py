@@ -26,13 +26,15 @@ MAX_NODES = 100_000
 
 
 class Node:
-    """Something that stands at `line`, `column` (1-based)."""
+    """Something that stands at `line`, `column` (1-based) of `source`."""
 
-    __slots__ = ("column", "line")
+    __slots__ = ("column", "line", "source")
 
     def __init__(self, line: int, column: int) -> None:
         self.line = line
         self.column = column
+        self.source: Source | None = None
+        """Set once the whole text has been read."""
 
 
 class Scalar(Node):
@@ -72,11 +74,12 @@ class Table(Node):
 
 
 class Source:
-    """Where a text came from, and the environment its ``${NAME}`` are taken from."""
+    """Where a text came from, the environment its ``${NAME}`` are taken from, and the folder its paths start from."""
 
-    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, file: str, environ: Mapping[str, str], folder: Path | None = None) -> None:
         self.file = file
         self.environ = environ
+        self.folder = folder
 
     def fail(self, line: int, column: int, message: str) -> ConfigError:
         """The error for a fault that makes the rest unreadable."""
@@ -270,7 +273,7 @@ class _JsonReader:
             text, self.end = scanstring(self.text, at + 1, True)
         except json.JSONDecodeError as error:
             raise self.fail(error.pos, error.msg) from None
-        _check_text(text, line, column, self._source)
+        check_text(text, line, column, self._source)
         return Scalar(line, column, text, True)
 
     def _members(self, at: int, depth: int) -> Iterator[tuple[Scalar, Node]]:
@@ -319,8 +322,10 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\
 
 
 def _expand(node: Node, source: Source) -> None:
+    node.source = source
     if isinstance(node, Table):
-        for _, value in node.entries:
+        for key, value in node.entries:
+            key.source = source
             _expand(value, source)
     elif isinstance(node, Sequence):
         for item in node.items:
@@ -328,10 +333,11 @@ def _expand(node: Node, source: Source) -> None:
     elif isinstance(node, Scalar) and "${" in node.text and not node.expanded:
         node.text = _VARIABLE.sub(_replacer(node, source), node.text)
         node.expanded = True
-        _check_text(node.text, node.line, node.column, source)
+        check_text(node.text, node.line, node.column, source)
 
 
-def _check_text(text: str, line: int, column: int, source: Source) -> None:
+def check_text(text: str, line: int, column: int, source: Source) -> None:
+    """Raise ConfigError for a text that is no Unicode: the operating system's may hold any bytes."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

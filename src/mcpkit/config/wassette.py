@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from mcpkit.config.convert import Converter
 from mcpkit.config.tree import Node, Scalar, Sequence, Table
+
+N = TypeVar("N", bound=Node)
 
 _MEANINGLESS = {
     "runtime": "is about containers, which mcpkit does not start; remove the key",
@@ -27,10 +30,10 @@ def translated(converter: Converter, node: Node, path: str) -> Node:
     for key, value in node.entries:
         if key.text == "permissions":
             here = f"{path}.permissions" if path else "permissions"
-            entries.append((_renamed(key, "core"), Table(*_at(value), list(_permissions(converter, value, here)))))
+            entries.append((_text(key, "core"), _table(value, list(_permissions(converter, value, here)))))
         elif key.text != "$schema":
             entries.append((key, value))
-    return Table(node.line, node.column, entries)
+    return _table(node, entries)
 
 
 def _permissions(converter: Converter, node: Node, path: str) -> Iterator[tuple[Scalar, Node]]:
@@ -40,10 +43,10 @@ def _permissions(converter: Converter, node: Node, path: str) -> Iterator[tuple[
             converter.note(key, here, _MEANINGLESS[key.text])
         elif key.text == "storage":
             rules = [(which, _storage(items)) for which, items in _entries(converter, value, here)]
-            yield key, Table(*_at(value), rules)
+            yield key, _table(value, rules)
         elif key.text == "network":
             rules = [(which, _network(converter, items, here)) for which, items in _entries(converter, value, here)]
-            yield key, Table(*_at(value), rules)
+            yield key, _table(value, rules)
         elif key.text == "resources":
             yield key, _resources(converter, value, here)
         else:
@@ -54,7 +57,7 @@ def _storage(node: Node) -> Node:
     """Writing there means making and removing files too."""
     if not isinstance(node, Sequence):
         return node
-    return Sequence(*_at(node), [_rule(item) for item in node.items])
+    return _list(node, [_rule(item) for item in node.items])
 
 
 def _rule(node: Node) -> Node:
@@ -64,10 +67,10 @@ def _rule(node: Node) -> Node:
     for key, value in node.entries:
         if key.text == "access" and isinstance(value, Sequence):
             writing = [one for one in value.items if isinstance(one, Scalar) and one.text == "write"]
-            more: list[Node] = [Scalar(*_at(one), text, True) for one in writing for text in ("create", "delete")]
-            value = Sequence(*_at(value), [*value.items, *more])
+            more: list[Node] = [_text(one, text) for one in writing for text in ("create", "delete")]
+            value = _list(value, [*value.items, *more])
         entries.append((key, value))
-    return Table(*_at(node), entries)
+    return _table(node, entries)
 
 
 def _network(converter: Converter, node: Node, path: str) -> Node:
@@ -98,9 +101,21 @@ def _entries(converter: Converter, node: Node, path: str) -> list[tuple[Scalar, 
     return []
 
 
-def _renamed(key: Scalar, text: str) -> Scalar:
-    return Scalar(key.line, key.column, text, key.quoted)
+# New nodes, which stand where others do.
 
 
-def _at(node: Node) -> tuple[int, int]:
-    return node.line, node.column
+def _text(node: Node, text: str) -> Scalar:
+    return _standing(node, Scalar(node.line, node.column, text, True))
+
+
+def _list(node: Node, items: list[Node]) -> Sequence:
+    return _standing(node, Sequence(node.line, node.column, items))
+
+
+def _table(node: Node, entries: list[tuple[Scalar, Node]]) -> Table:
+    return _standing(node, Table(node.line, node.column, entries))
+
+
+def _standing(node: Node, new: N) -> N:
+    new.source = node.source
+    return new

@@ -96,6 +96,11 @@ class Dispatcher:
         self._extra = capabilities or {}
         self.refresh()
 
+    def serve_tools(self, tools: Sequence[ToolSpec]) -> None:
+        """List these WebAssembly tools from now on."""
+        self._guests = tuple(tools)
+        self.refresh()
+
     def refresh(self) -> None:
         """Make the fixed answers anew, after the registry has changed."""
         registry = self._registry

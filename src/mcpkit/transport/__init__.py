@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mcpkit.transport.embedded import AsgiApp, asgi_app
     from mcpkit.transport.http import run_http
     from mcpkit.transport.interface import Http, Listening, Stdio, Transport, WebSocket, transport_for
+    from mcpkit.transport.reload import Reloader, Settings
     from mcpkit.transport.stdio import run_stdio
     from mcpkit.transport.tls import TlsError
 
@@ -17,6 +18,8 @@ __all__ = [
     "AsgiApp",
     "Http",
     "Listening",
+    "Reloader",
+    "Settings",
     "Stdio",
     "TlsError",
     "Transport",
@@ -31,6 +34,8 @@ _HOMES = {
     "AsgiApp": "embedded",
     "Http": "interface",
     "Listening": "interface",
+    "Reloader": "reload",
+    "Settings": "reload",
     "Stdio": "interface",
     "TlsError": "tls",
     "Transport": "interface",

@@ -18,6 +18,7 @@ from mcpkit.transport.core import core_server
 from mcpkit.transport.gate import Gate
 from mcpkit.transport.identity import Identity
 from mcpkit.transport.interface import Listening
+from mcpkit.transport.reload import Reloader
 from mcpkit.transport.tls import HANDSHAKE_SECONDS, TlsError, TlsFiles
 
 log = logging.getLogger(__name__)
@@ -35,16 +36,18 @@ def run_http(
     *,
     ready: Callable[[Listening], None] | None = None,
     websocket: bool | None = None,
+    reloader: Reloader | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Blocks. `ready` is told the address (with the real port where 0 was asked for).
 
-    `websocket`: serve WebSockets too, at /ws and on the MCP path (None: as configured). Raises OSError when the address
-    cannot be bound, TlsError (one of them) when certificates cannot be used, PolicyError where the policy does not
-    allow it (a server of WebSockets answers HTTP too, so it needs both).
+    `websocket`: serve WebSockets too, at /ws and on the MCP path (None: as configured). `reloader` watches meanwhile,
+    and is asked on SIGHUP. Raises OSError when the address cannot be bound, TlsError (one of them) when certificates
+    cannot be used, PolicyError where the policy does not allow it (a server of WebSockets answers HTTP too, so it needs
+    both).
     """
     wanted = app.config.transport.websocket if websocket is None else websocket
     app.require_transport("http", websocket=wanted)
-    run_loop(_Http(app, websocket=wanted).serve(host, port, ready))
+    run_loop(_Http(app, websocket=wanted, reloader=reloader).serve(host, port, ready))
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -68,9 +71,10 @@ def _own_hosts(host: str) -> tuple[str, ...]:
 class _Http:
     """One run of a server."""
 
-    def __init__(self, app: Application, *, websocket: bool) -> None:
+    def __init__(self, app: Application, *, websocket: bool, reloader: Reloader | None = None) -> None:
         settings = app.config.transport.settings
         self._app = app
+        self._reloader = reloader
         self._websocket = websocket
         self._limit = settings.max_connections
         self._tls = TlsFiles(settings.tls) if settings.tls is not None else None
@@ -96,9 +100,10 @@ class _Http:
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
         renewal = asyncio.Event()
-        if self._tls is not None:
+        if self._tls is not None or self._reloader is not None:
             with contextlib.suppress(NotImplementedError, AttributeError):
-                loop.add_signal_handler(signal.SIGHUP, renewal.set)
+                loop.add_signal_handler(signal.SIGHUP, self._hung_up, renewal)
+        watcher = loop.create_task(self._reloader.watch()) if self._reloader is not None else None
         loop.add_reader(app.runtime.engine.notify_fd, server.drain)
         sweeper = loop.create_task(self._sweep(server, renewal))
         try:
@@ -114,9 +119,16 @@ class _Http:
             app.quit()
             await _finish(server)
             sweeper.cancel()
+            if watcher is not None:
+                watcher.cancel()
             loop.remove_reader(app.runtime.engine.notify_fd)
             await routes.close()
             server.close()
+
+    def _hung_up(self, renewal: asyncio.Event) -> None:
+        renewal.set()
+        if self._reloader is not None:
+            self._reloader.ask()
 
     def _factory(self, server: Server) -> Callable[[], asyncio.Protocol]:
         # The core's protocol has the methods of an asyncio.Protocol without being one.

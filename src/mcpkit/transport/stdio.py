@@ -15,16 +15,19 @@ from mcpkit.transport.core import core_server
 if TYPE_CHECKING:
     import asyncio
 
+    from mcpkit.transport.reload import Reloader
+
 LOOP_END_SECONDS = 2.0
 INPUT_END_SECONDS = 10.0
 """How long handlers may go on after the input has ended: somebody may still read their answers."""
 
 
-def run_stdio(app: Application) -> None:
+def run_stdio(app: Application, reloader: Reloader | None = None) -> None:
     """Serve until stdin ends and every call has been answered, or until nobody reads stdout any more.
 
     Blocks. stdout is taken over: what anything else in the process prints goes to stderr from now on. Raises OSError
-    when reading or writing fails for another reason, PolicyError where the policy does not allow stdio.
+    when reading or writing fails for another reason, PolicyError where the policy does not allow stdio. `reloader`
+    watches meanwhile; `app` must be reloadable then.
     """
     app.require_transport("stdio")
     server = core_server(app)
@@ -35,12 +38,21 @@ def run_stdio(app: Application) -> None:
         with ExitStack() as stack:
             stack.enter_context(_interruptible())
             app.needs_loop(lambda: stack.enter_context(_event_loop(app)))
+            if reloader is not None:
+                _watch(app, reloader)
             server.run_stdio(0, out, spontaneous=app.spontaneous, at_end=lambda: app.input_ended(INPUT_END_SECONDS))
     except BrokenPipeError:
         pass
     finally:
         server.close()
         os.close(out)
+
+
+def _watch(app: Application, reloader: Reloader) -> None:
+    import asyncio
+
+    assert app.loop is not None
+    asyncio.run_coroutine_threadsafe(reloader.watch(), app.loop)
 
 
 @contextmanager

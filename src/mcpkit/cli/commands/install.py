@@ -143,13 +143,14 @@ def _same_server(old: Any, entry: dict[str, Any], client: Client) -> bool:
 
 def _command(args: argparse.Namespace) -> list[str]:
     """Program and arguments that start the server, with absolute paths: clients start it in a folder of their own."""
-    options.config(args)  # one that cannot be loaded would only fail later, where nobody sees it
+    options.named(args)  # one that cannot be loaded would only fail later, where nobody sees it
     paths = options.files(args.files)
     if not paths and args.config is None:
         raise CliError("nothing to serve; name a module (FILE.wasm), a configuration (--config) or a URL (--http)")
     words = ["server"]
     if args.config is not None:
-        words += ["--config", os.path.abspath(args.config)]  # noqa: PTH100 -- links on the way may be meant
+        for name in args.config:
+            words += ["--config", os.path.abspath(name)]  # noqa: PTH100 -- links on the way may be meant
     return [*_program(), *words, *(os.path.abspath(path) for path in paths)]  # noqa: PTH100
 
 
@@ -171,7 +172,7 @@ def _url(args: argparse.Namespace) -> str:
         )
     if args.env:
         raise CliError("--env is for a server that the client starts; one with a URL runs already")
-    config = options.config(args)
+    config = options.named(args)
     if not args.http:
         host, port = (config.server.bind, config.server.port) if config is not None else ("127.0.0.1", 3000)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared with, not bound
@@ -210,7 +211,7 @@ def _name(args: argparse.Namespace) -> str:
         if NAME.fullmatch(args.name) is None:
             raise CliError(f"--name {args.name}: use 1 to 64 letters, digits, - and _, which every client takes")
         return str(args.name)
-    config = options.config(args)
+    config = options.named(args)
     name = config.server.name if config is not None else Path(args.files[0]).stem if len(args.files) == 1 else "mcpkit"
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:64] or "mcpkit"
 

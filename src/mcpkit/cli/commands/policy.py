@@ -58,7 +58,7 @@ def _check(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"valid": True, "rules": counts, "warnings": evaluator.notes()}, indent=2))
         return exits.OK
-    print(f"{args.policy or args.config}: valid")
+    print(f"{args.policy or ', '.join(args.config)}: valid")
     for section, count in counts.items():
         said = "unrestricted" if count is None else "nothing is allowed" if count == 0 else f"{count} rules"
         print(f"  {section:<18}{said}")
@@ -68,16 +68,16 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _policy(args: argparse.Namespace) -> tuple[Config | None, Policy]:
-    if (args.config is None) == (args.policy is None):
+    if bool(args.config) == (args.policy is not None):
         raise CliError("name a configuration with --config or a policy's own file with --policy")
-    config = options.config(args)
+    config = options.named(args)
     if config is None:
         try:
             return None, load_policy(args.policy)
         except ConfigError as error:
             raise CliError(f"the policy cannot be used\n{error}", exits.CANNOT_LOAD) from None
     if config.policy is None:
-        raise CliError(f"{args.config} has no policy: every tool may be used, and no guest reaches anything")
+        raise CliError(f"{', '.join(args.config)}: no policy: every tool may be used, and no guest reaches anything")
     return config, config.policy
 
 

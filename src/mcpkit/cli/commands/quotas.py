@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([msgspec.to_builtins(line) for line in lines], indent=2))
     elif quotas is None:
-        print(f"{args.config}: no quotas; they are runtime.wasm.metering.quotas and runtime.limits")
+        print("no quotas; they are runtime.wasm.metering.quotas and runtime.limits")
     else:
         print("\n".join(_table(lines)))
     return exits.OK

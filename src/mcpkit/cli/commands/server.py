@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,13 @@ import msgspec
 from mcpkit.cli import exits, logs, options
 from mcpkit.cli.exits import CliError
 from mcpkit.cli.terminal import note_if_slow, paint
-from mcpkit.config import Config, Limits
+from mcpkit.config import Config
 from mcpkit.metering import Usage, show
 from mcpkit.metering.monitor import Monitor
 
 if TYPE_CHECKING:
     from mcpkit.application import Application
+    from mcpkit.transport import Reloader, Settings
 
 log = logging.getLogger("mcpkit.server")
 
@@ -29,19 +30,22 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- shown, not bo
 
 
 def run(args: argparse.Namespace) -> int:
-    config = merged(args)
-    logs.set_up(config.server.log_level, config.server.log_format)
-    if not config.modules():
+    settings = read(args)
+    logs.set_up(settings.config.server.log_level, settings.config.server.log_format)
+    for path in settings.files:
+        log.info("configuration: %s", path)
+    if not settings.config.modules():
         raise CliError("nothing to serve; name a module (mcpkit server FILE.wasm) or a configuration (--config)")
+    config = settings.config
     report = options.meter(args, config)
     monitor = report or options.display(config) if options.monitors(args, config) else None
-    return serve(config, options.limits(args, config), monitor=monitor, report=report)
+    return serve(args, settings, monitor=monitor, report=report)
 
 
-def merged(args: argparse.Namespace) -> Config:
+def merged(args: argparse.Namespace, config: Config) -> Config:
     """The configuration with what the command line says instead."""
     replace = msgspec.structs.replace
-    config = options.with_files(options.config(args), args.files)
+    config = options.with_files(config, args.files)
     server, transport, wasm = config.server, config.transport, config.runtime.wasm
     if args.http is not None:
         transport = replace(transport, type="http")
@@ -74,7 +78,19 @@ def merged(args: argparse.Namespace) -> Config:
     )
 
 
-def serve(config: Config, limits: Limits, *, monitor: str | None = None, report: str | None = None) -> int:
+def read(args: argparse.Namespace) -> Settings:
+    """What files, environment and command line say now. Raises CliError."""
+    from mcpkit.transport import Settings
+
+    found = options.loaded(args)
+    options.modules_are_there(found)
+    config = merged(args, found.config)
+    return Settings(config, options.limits(args, config), found.files, found.origins)
+
+
+def serve(
+    args: argparse.Namespace, settings: Settings, *, monitor: str | None = None, report: str | None = None
+) -> int:
     """Serve until the end of input (stdio) or a signal (HTTP).
 
     `monitor` and `report` are formats: of a line on stderr while calls run, and of what each tool used, at the end.
@@ -85,9 +101,13 @@ def serve(config: Config, limits: Limits, *, monitor: str | None = None, report:
     from mcpkit.policy import PolicyError
     from mcpkit.wasm import WasmRuntimeError
 
+    # On stdio a client started this server, and starts it again when it likes.
+    config = settings.config
+    by_default = bool(settings.files) and config.transport.type != "stdio"
+    reloadable = args.reload if args.reload is not None else by_default
     try:
         with note_if_slow("compiling …"):
-            app = Application(config, limits=limits)
+            app = Application(config, limits=settings.limits, reloadable=reloadable)
     except (WasmRuntimeError, WasmError, GuestError, PolicyError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     except OSError as error:
@@ -103,11 +123,12 @@ def serve(config: Config, limits: Limits, *, monitor: str | None = None, report:
             stack.callback(_report, app, report)
         if monitor is not None:
             stack.enter_context(Monitor(app.runtime.engine, app.used, monitor, sys.stderr))
+        reloader = _reloader(args, app, settings.files) if reloadable else None
         if config.transport.type == "stdio":
             log.info("serving %d tools on stdio", len(app.tools))
             from mcpkit.transport import run_stdio
 
-            run_stdio(app)
+            run_stdio(app, reloader)
             return exits.OK
 
         from mcpkit.transport import Listening, run_http
@@ -119,7 +140,7 @@ def serve(config: Config, limits: Limits, *, monitor: str | None = None, report:
 
         host, port = config.server.bind, config.server.port
         try:
-            run_http(app, host, port, ready=ready)
+            run_http(app, host, port, ready=ready, reloader=reloader)
         except OSError as error:
             what = error.strerror or str(error)
             raise CliError(f"cannot listen on {host} port {port}: {what}", exits.INTERNAL) from None
@@ -134,6 +155,15 @@ def _report(app: Application, form: str) -> None:
             mean = totals["units"] * 1e9 / totals["wall_ns"] if totals["wall_ns"] else 0.0
             used = Usage(totals["units"], totals["wall_ns"], mean, totals["peak_rate"], totals["most_memory"])
             print(f"{name}: {calls:,} call{'s' if calls > 1 else ''}\n{show(used, form)}", file=sys.stderr)
+
+
+def _reloader(args: argparse.Namespace, app: Application, files: Sequence[Path]) -> Reloader:
+    from mcpkit.transport import Reloader
+
+    def applied(config: Config) -> None:
+        logs.set_up(config.server.log_level, config.server.log_format)
+
+    return Reloader(app, lambda: read(args), files, applied)
 
 
 def welcome(name: str, url: str, tools: Iterable[str]) -> str:
