@@ -284,6 +284,7 @@ def test_the_example_policy(tmp_path: Path) -> None:
     assert not policy.tool("other", "other/other").allowed
     assert policy.arguments("text-stats", "text-stats/text-stats", {}) is not None
     assert policy.storage(f"{ROOT}/examples/data/a/b.txt", "read").allowed
-    assert not policy.storage(f"{ROOT}/examples/data/a/b.key", "read").allowed
+    assert not policy.storage(f"{ROOT}/examples/private/a", "read").allowed
+    assert not policy.storage(f"{ROOT}/examples/data/a/b.txt", "write").allowed
     assert policy.network("api.example.org", 443, "https").allowed
     assert policy.variables({"DATABASE_URL": "u", "DATABASE_PASSWORD": "p"}) == (("DATABASE_URL", "u"),)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcpkit.config import Limits, gather, limit_origins, under_policy
+from mcpkit.config import Limits, gather, limit_origins, loads, needs_restart, under_policy
 from mcpkit.config.json_schema import json_schema
 from mcpkit.config.limits import effective_limits
 from servers import command
@@ -85,3 +85,11 @@ def test_what_config_show_prints_means_the_same(files: list[Path], tmp_path: Pat
     said = json.loads(subprocess.run(as_json, capture_output=True, timeout=60, check=True).stdout)
     assert said["config"]["policy"]["tools"]["allow"][0]["name"] == "add"
     assert "place" not in said["config"]["policy"]
+
+
+def test_a_policy_that_only_moves_needs_no_restart_and_one_that_changes_does() -> None:
+    policy = "policy: {tools: [add], core: {storage: [data/**]}}\n"
+    running = loads(policy)
+    assert needs_restart(running, loads("\n\n" + policy)) == []
+    assert needs_restart(running, loads(policy.replace("add", "sub"))) == ["policy.tools.allow"]
+    assert needs_restart(running, loads(policy, folder="elsewhere"))  # data/** is another folder there

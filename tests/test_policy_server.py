@@ -159,6 +159,55 @@ def test_guests_see_the_variables_that_rules_allow_and_no_others(tmp_path: Path)
         assert server.call("environ", {}).json["result"]["content"][0]["text"] == "[]"
 
 
+FOLDERS = """\
+policy:
+  core:
+    storage:
+      allow:
+        - {uri: "in/**"}
+        - {uri: "out/**", access: [read, write, create, delete]}
+      deny: [DENY]
+"""
+
+
+def test_guests_open_the_folders_that_rules_allow_and_no_others(tmp_path: Path) -> None:  # A63
+    for name in ("in", "out", "private"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(name)
+    config = tmp_path / "config.yaml"
+    config.write_text(FOLDERS.replace("DENY", "private/**"))
+    with http_server("--config", str(config), str(guests.build("files"))) as server:
+
+        def does(op: str, path: str) -> str:
+            result = server.call("files", {"op": op, "path": f"{tmp_path}/{path}", "to": ""}).json["result"]
+            return str(result["content"][0]["text"])
+
+        assert does("read", "in/a.txt") == "in"
+        assert "errno" in does("write", "in/a.txt")
+        assert "errno" in does("read", "private/a.txt")
+        assert "errno" in does("read", "in/../private/a.txt")
+        assert does("write", "out/new") == ""
+    assert (tmp_path / "out/new").read_text() == "written"
+
+
+def test_a_server_does_not_start_with_rules_that_it_cannot_hold_its_guests_to(folder: Path, tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    config = tmp_path / "config.yaml"
+    config.write_text(FOLDERS.replace("DENY", '"in/**/*.key"'))
+    for words in (["server"], ["call"]):
+        files = str(guests.build("files"))
+        more = ["files", "{}"] if words == ["call"] else []
+        done = subprocess.run(
+            command(*words, files, *more, "--config", str(config)), input=b"", capture_output=True, timeout=60
+        )
+        assert done.returncode == 8
+        assert f"files: the policy denies {tmp_path}/in/**/*.key inside {tmp_path}/in".encode() in done.stderr
+    # A guest without any means to open files may be served all the same.
+    with http_server("--config", str(config), str(folder / "add.wat")) as server:
+        assert server.call("add", {"a": 1, "b": 2}).json["result"]["structuredContent"] == {"result": 3}
+
+
 # What is written in Python
 
 

@@ -134,13 +134,6 @@ void mck_wasm_program_delete(mck_wasm_program *program)
     mck_engine_release(engine);
 }
 
-mck_wasm_status mck_wasm_program_is_wasi(mck_wasm_program *program, bool *out, mck_wasm_error *error)
-{
-    mck_wasm_status status = mck_program_link(program, error);
-    *out = program->wasi;
-    return status;
-}
-
 void mck_wasm_program_note_memory(mck_wasm_program *program, uint64_t bytes)
 {
     if (program->component)

@@ -92,8 +92,6 @@ mck_wasm_status mck_wasm_program_load(mck_wasm_engine *engine, const char *path,
                                       mck_wasm_error *error);
 void mck_wasm_program_delete(mck_wasm_program *program);
 bool mck_wasm_program_is_component(const mck_wasm_program *program);
-/* Links it where that was not done: does it import WASI? */
-mck_wasm_status mck_wasm_program_is_wasi(mck_wasm_program *program, bool *out, mck_wasm_error *error);
 /* Bytes of the largest memory at the start, as the binary of a component says: its compiled code does not tell. */
 void mck_wasm_program_note_memory(mck_wasm_program *program, uint64_t bytes);
 

@@ -12,7 +12,7 @@ from mcpkit.cli.terminal import note_if_slow
 from mcpkit.config import DEFAULT_MEMORY, Config, Module, ToolConfig
 from mcpkit.core.wasm import LimitError, WasmError
 from mcpkit.guests import Catalogue, GuestError
-from mcpkit.policy import GrantError
+from mcpkit.policy import PolicyError
 from mcpkit.security.credentials import CredentialError
 from mcpkit.wasm import Runtime, WasmRuntimeError
 
@@ -48,5 +48,5 @@ def opened(
             yield catalogue
     except LimitError as error:
         raise CliError(str(error), exits.MEMORY_LIMIT) from None
-    except (WasmRuntimeError, WasmError, GuestError, GrantError, CredentialError) as error:
+    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None

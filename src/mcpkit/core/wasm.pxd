@@ -99,7 +99,6 @@ cdef extern from "mcpkit/wasm.h" nogil:
     mck_wasm_status mck_wasm_program_load(mck_wasm_engine *engine, const char *path, c_bool component, mck_wasm_program **out,
                                           mck_wasm_error *error)
     void mck_wasm_program_delete(mck_wasm_program *program)
-    mck_wasm_status mck_wasm_program_is_wasi(mck_wasm_program *program, c_bool *out, mck_wasm_error *error)
     void mck_wasm_program_note_memory(mck_wasm_program *program, uint64_t bytes)
     c_bool mck_wasm_program_is_component(const mck_wasm_program *program)
     mck_wasm_status mck_wasm_program_describe(const mck_wasm_program *program, mck_buffer *out, mck_wasm_error *error)

@@ -238,14 +238,6 @@ cdef class Program:
     def is_component(self):
         return mck_wasm_program_is_component(self.ptr)
 
-    @property
-    def is_wasi(self):
-        """Whether it imports WASI. Links it; LinkError where that fails."""
-        cdef mck_wasm_error error
-        cdef c_bool wasi = False
-        check(mck_wasm_program_is_wasi(self.ptr, &wasi, &error), &error)
-        return wasi
-
     def note_memory(self, uint64_t size):
         """Bytes of the largest memory at the start, as a component's binary says; modules know it themselves."""
         mck_wasm_program_note_memory(self.ptr, size)

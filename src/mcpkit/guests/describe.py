@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from mcpkit.core.wasm import Program
 
 WitType: TypeAlias = str | dict[str, Any]
 """``"u8"``, or one key that names the kind: ``{"list": "string"}``."""
@@ -77,3 +80,11 @@ def unsupported(type_: WitType | None) -> str | None:
             return unsupported(ok) or unsupported(err)
         case _:
             return None
+
+
+def sees_files(program: Program) -> bool:
+    """Whether a program has the means to open files, if it is given any."""
+    described = read(program.describe())
+    if isinstance(described, CoreModule):
+        return any(one.module.startswith("wasi_") for one in described.imports)
+    return any(name.startswith("wasi:filesystem/") for name in described.imports)

@@ -9,8 +9,8 @@ import msgspec
 
 from mcpkit.core.meter import Claim
 from mcpkit.core.wasm import LimitError, Program, Tool
-from mcpkit.policy import Grants
-from mcpkit.policy.preopens import preopens
+from mcpkit.guests import describe
+from mcpkit.policy import Grants, preopens
 from mcpkit.security.credentials import Wanted
 
 NO_GRANTS = Grants()
@@ -130,7 +130,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
         Its calls count in the accounts. `secrets` are variables, too, and masked in what it writes to stderr.
 
         Raises `mcpkit.core.wasm.WasmError` where the program does not link, or needs more memory than the limit, and
-        `mcpkit.policy.GrantError` for grants that cannot be kept to.
+        `mcpkit.policy.GrantError` where it is granted folders in a way that the sandbox cannot keep to.
         """
         try:
             return self._bind(limits, grants, server_claim, tool_claim, secrets)
@@ -174,7 +174,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
             tool_claim=tool_claim,
             units_from=limits.units_from,
             secrets=secrets,
-            folders=preopens(grants, self.module) if self.program.is_wasi else (),
+            folders=preopens(grants, self.module) if grants.rules and describe.sees_files(self.program) else (),
         )
 
 

@@ -1,11 +1,11 @@
 """Policies: what tools may be used and what they may reach."""
 
 from mcpkit.policy.audit import Audit
-from mcpkit.policy.decision import Decision
-from mcpkit.policy.evaluator import Evaluator, PolicyError, Rate
+from mcpkit.policy.decision import Decision, PolicyError
+from mcpkit.policy.evaluator import Evaluator, Rate
 from mcpkit.policy.granting import grants_for
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
-from mcpkit.policy.preopens import GrantError
+from mcpkit.policy.preopens import GrantError, Preopen, preopens
 from mcpkit.policy.rates import Rates
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "Grants",
     "PathRule",
     "PolicyError",
+    "Preopen",
     "Rate",
     "Rates",
     "grants_for",
+    "preopens",
 ]

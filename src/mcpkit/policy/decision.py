@@ -11,6 +11,10 @@ NOTHING, WILD_ALLOW, WILD_DENY, ALLOW, DENY = -1, 0, 1, 2, 3
 """How strong a rule is: none at all, one with a wildcard that allows, one that denies, then those without wildcards."""
 
 
+class PolicyError(ValueError):
+    """A policy that cannot be compiled or kept to; the message says where and what to do."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Whether something is allowed, and by what. Made when the policy is compiled, so that asking makes nothing."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mcpkit.config.policy import ACCESSES, OPERATIONS, HttpRule, NetworkRule, Operation, Policy, parameters_schema
 from mcpkit.config.policy import Access as AnyAccess
-from mcpkit.policy.decision import UNRESTRICTED, WILD_ALLOW, Decision, Entry, ruling
+from mcpkit.policy.decision import UNRESTRICTED, WILD_ALLOW, Decision, Entry, PolicyError, ruling
 from mcpkit.policy.names import REMEMBERED, NameTable, ToolTable, UriTable, is_wild
 from mcpkit.policy.network import NetworkTable
 from mcpkit.policy.paths import PathTable
@@ -18,10 +18,6 @@ from mcpkit.schema import Checker, SchemaError, SchemaMismatch
 from mcpkit.schema import compile as compile_schema
 
 WILDCARDS = frozenset("*?")
-
-
-class PolicyError(ValueError):
-    """A policy that cannot be compiled; the message says where and what to do."""
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from mcpkit.policy.decision import PolicyError
 from mcpkit.policy.grants import Access, Grants, PathRule
 
 CHANGING: frozenset[Access] = frozenset({"write", "create", "delete"})
 _WILD = "*?["
 
 
-class GrantError(Exception):
+class GrantError(PolicyError):
     """A grant that the sandbox cannot keep to; the message says which, and what to write instead."""
 
 

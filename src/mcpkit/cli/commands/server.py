@@ -98,7 +98,7 @@ def serve(
     from mcpkit.application import Application
     from mcpkit.core.wasm import WasmError
     from mcpkit.guests import GuestError
-    from mcpkit.policy import GrantError, PolicyError
+    from mcpkit.policy import PolicyError
     from mcpkit.security.credentials import CredentialError
     from mcpkit.wasm import WasmRuntimeError
 
@@ -109,7 +109,7 @@ def serve(
     try:
         with note_if_slow("compiling …"):
             app = Application(config, limits=settings.limits, reloadable=reloadable)
-    except (WasmRuntimeError, WasmError, GuestError, PolicyError, GrantError, CredentialError) as error:
+    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     except OSError as error:
         raise CliError(f"{error.filename}: {error.strerror}", exits.CANNOT_LOAD) from None
