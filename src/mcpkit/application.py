@@ -155,7 +155,7 @@ class Application:
         self._fill()
 
     def _offer(self, config: Config, limits: Limits) -> Offer:
-        return self._bound(config, limits, Catalogue.open(self.runtime, config.modules(), config.mcp.tools))
+        return self._bound(config, limits, Catalogue.open(self.runtime, config.modules(), config.described()))
 
     def _bound(self, config: Config, limits: Limits, catalogue: Catalogue) -> Offer:
         grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in catalogue}}
@@ -183,6 +183,8 @@ class Application:
         modules what the constructor raises.
         """
         fixed = needs_restart(self.config, config)
+        if self.config.handlers() != config.handlers():
+            fixed.append("mcp.tools")
         if fixed:
             places = origins or {}
             message = "a change needs a restart"

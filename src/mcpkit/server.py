@@ -62,7 +62,15 @@ class Server:
         who = {key: value for key, value in named.items() if value is not None}
         self._config = msgspec.structs.replace(given, server=msgspec.structs.replace(given.server, **who))
         self._modules: list[tuple[Path, str | None]] = []
-        self.registry = Registry()
+        self.registry = self._configured()
+
+    def _configured(self) -> Registry:
+        """The handlers that the configuration names."""
+        if not self._config.handlers():
+            return Registry()
+        from mcpkit.native.handlers import registry_of
+
+        return registry_of(self._config.handlers(), self._config.runtime.limits.execution_time)
 
     @property
     def name(self) -> str:

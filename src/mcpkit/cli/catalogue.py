@@ -24,7 +24,7 @@ def only(file: str, config: Config | None) -> tuple[Module, list[ToolConfig]]:
     for module in known:
         if config is not None and module.path.resolve() == path.resolve():
             own = (module.label, None) if len(known) == 1 else (module.label,)
-            return module, [tool for tool in config.mcp.tools if tool.module in own]
+            return module, [tool for tool in config.described() if tool.module in own]
     return Module(path=path), []
 
 

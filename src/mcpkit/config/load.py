@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mcpkit.config.convert import Converter
+from mcpkit.config.convert import Converter, Place
 from mcpkit.config.credentials import problems as credential_problems
 from mcpkit.config.environment import from_environment
 from mcpkit.config.errors import ConfigError, Problem
@@ -103,7 +103,13 @@ def _joined(roots: Sequence[Node], name: str, folder: Path, files: tuple[Path, .
         raise ConfigError(in_order)
     assert isinstance(config, Config)
     origins = {path: _origin(node) for path, node in converter.places.items() if not _says_nothing(node)}
-    return Loaded(config, files, tuple(_missing(config, converter)), origins)
+    return Loaded(_placed(config), files, tuple(_missing(config, converter)), origins)
+
+
+def _placed(config: Config) -> Config:
+    """Where a tool stands means something for its handler alone: others are the same wherever they stand."""
+    tools = tuple(tool if tool.handler else msgspec.structs.replace(tool, place=Place()) for tool in config.mcp.tools)
+    return msgspec.structs.replace(config, mcp=msgspec.structs.replace(config.mcp, tools=tools))
 
 
 def _origin(node: Node) -> str:
@@ -147,12 +153,17 @@ def _check(config: Config, converter: Converter) -> None:
             place = places.get(f"{here}.name", places[f"{here}.path"])
             converter.note(place, here, f"another module is named {module.label!r} too; give this one another name")
         names.add(module.label)
+    if config.runtime.type == "native" and config.modules():
+        here = "runtime.type"
+        converter.note(places[here], here, "native runs no modules; write wasmtime, which serves handlers as well")
     tools: set[str] = set()
     for i, tool in enumerate(config.mcp.tools):
         here = f"mcp.tools[{i}]"
         if tool.name in tools:
             converter.note(places[f"{here}.name"], f"{here}.name", f"another tool is named {tool.name!r} too")
         tools.add(tool.name)
+        if tool.handler is not None and tool.module is not None:
+            converter.note(places[f"{here}.module"], f"{here}.module", "a tool has a handler or a module, not both")
         if tool.module is not None and names and tool.module not in names:
             there = ", ".join(sorted(names))
             converter.note(places[f"{here}.module"], f"{here}.module", f"no module {tool.module!r}; there are {there}")

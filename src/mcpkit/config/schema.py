@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,7 +12,7 @@ from mcpkit.config.credentials import Credential, Given
 from mcpkit.config.metering import Metering
 from mcpkit.config.policy import Policy
 from mcpkit.config.policy_file import convert_policy
-from mcpkit.config.section import ComputeUnits, Count, Duration, Port, Section, Size, Text, later
+from mcpkit.config.section import ComputeUnits, Count, Duration, Place, Port, Section, Size, Text, Where, later
 from mcpkit.config.security import Security
 from mcpkit.config.tasks import Tasks
 from mcpkit.config.transport import Transport
@@ -109,17 +110,26 @@ class RuntimeLimits(Section, frozen=True, kw_only=True):
 class Runtime(Section, frozen=True, kw_only=True):
     """The engine, its modules and its limits."""
 
-    type: Literal["wasmtime"] = "wasmtime"
+    type: Literal["wasmtime", "native"] = "wasmtime"
+    """native: tools in Python alone."""
     inline: Literal["auto", "never"] = "auto"
     """Whether short calls may run on the event loop's own thread."""
     wasm: Wasm = Wasm()
     limits: RuntimeLimits = RuntimeLimits()
 
 
+Handler = Annotated[
+    str,
+    Check(
+        lambda text: re.fullmatch(r"([A-Za-z_][\w.]*|.+\.py):[A-Za-z_][\w.]*", text) is not None,
+        "must be MODULE:FUNCTION or FILE.py:FUNCTION",
+        r"^([A-Za-z_][\w.]*|.+\.py):[A-Za-z_][\w.]*$",
+    ),
+]
+
+
 class ToolConfig(Section, frozen=True, kw_only=True):
     """What a tool is called and how it is described, for modules that do not say it themselves."""
-
-    NOT_YET = later("handler")
 
     name: Text
     title: str | None = None
@@ -128,7 +138,10 @@ class ToolConfig(Section, frozen=True, kw_only=True):
     output_schema: dict[str, Any] | None = None
     module: Text | None = None
     """The module's name; may be left out when there is one module."""
+    handler: Handler | None = None
+    """A tool in Python instead: ``package.module:function`` or ``path/file.py:function``."""
     annotations: dict[str, Any] | None = None
+    place: Where = Place()
 
 
 class Mcp(Section, frozen=True, kw_only=True):
@@ -160,6 +173,14 @@ class Config(Section, frozen=True, kw_only=True):
     """Secrets for guests, and where they come from."""
     policy: Annotated[Policy | None, Custom(convert_policy)] = None
     """Here, or the path of its own file. None: tools may all be used, and reach nothing."""
+
+    def described(self) -> tuple[ToolConfig, ...]:
+        """Tools of modules, as they are to be called and described."""
+        return tuple(tool for tool in self.mcp.tools if tool.handler is None)
+
+    def handlers(self) -> tuple[ToolConfig, ...]:
+        """Tools written in Python."""
+        return tuple(tool for tool in self.mcp.tools if tool.handler is not None)
 
     def modules(self) -> tuple[Module, ...]:
         """Every module, `module_path` first."""

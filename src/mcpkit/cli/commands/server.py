@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up(settings.config.server.log_level, settings.config.server.log_format)
     for path in settings.files:
         log.info("configuration: %s", path)
-    if not settings.config.modules():
+    if not settings.config.modules() and not settings.config.handlers():
         raise CliError("nothing to serve; name a module (mcpkit server FILE.wasm) or a configuration (--config)")
     config = settings.config
     report = options.meter(args, config)
@@ -98,6 +98,8 @@ def serve(
     from mcpkit.application import Application
     from mcpkit.core.wasm import WasmError
     from mcpkit.guests import GuestError
+    from mcpkit.metering.ledger import LedgerError
+    from mcpkit.native import NativeError
     from mcpkit.policy import PolicyError
     from mcpkit.security.credentials import CredentialError
     from mcpkit.wasm import WasmRuntimeError
@@ -108,8 +110,13 @@ def serve(
     reloadable = args.reload if args.reload is not None else by_default
     try:
         with note_if_slow("compiling …"):
-            app = Application(config, limits=settings.limits, reloadable=reloadable)
-    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError) as error:
+            registry = None
+            if config.handlers():
+                from mcpkit.native.handlers import registry_of
+
+                registry = registry_of(config.handlers(), config.runtime.limits.execution_time)
+            app = Application(config, limits=settings.limits, reloadable=reloadable, registry=registry)
+    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError, NativeError, LedgerError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     except OSError as error:
         raise CliError(f"{error.filename}: {error.strerror}", exits.CANNOT_LOAD) from None

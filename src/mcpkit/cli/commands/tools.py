@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     whole = options.with_files(config, args.files)
     if not whole.modules():
         raise CliError("no modules; name a file: mcpkit tools FILE…")
-    with catalogue.opened(args, config, whole.modules(), whole.mcp.tools) as tools:
+    with catalogue.opened(args, config, whole.modules(), whole.described()) as tools:
         print(as_json(tools) if args.json else as_text(tools))
     return exits.OK
 
