@@ -257,6 +257,15 @@ def test_a_policy_holds_for_tools_that_come_later(home: Home, tmp_path: Path) ->
         assert tools(server) == {"work", "other"}
 
 
+def test_a_policy_in_a_file_of_its_own_is_watched_too(home: Home) -> None:
+    policy = home.folder / "policy.yaml"
+    policy.write_text("mcp: {tools: {allow: ['work']}}\n")
+    home.write("work", more="policy: policy.yaml\n")
+    with http_server("--config", str(home.config)) as server:
+        policy.write_text("mcp: {tools: {allow: ['*']}}\n")
+        until(logged(server, f"{policy}:1: policy.mcp.tools.allow: a change needs a restart"))
+
+
 def test_a_rate_counts_by_the_name_that_clients_see(home: Home, tmp_path: Path) -> None:
     """Two modules have a tool of one name; the rule is for what one of them is called because of that."""
     (home.folder / "twin.wat").write_text((home.folder / "work.wat").read_text())
