@@ -214,8 +214,8 @@ nonsense: 1
         "c.yaml:7:20: runtime.limits.memory: unknown suffix 'X' of '10X'; "
         "sizes take Ki, Mi, Gi, K, M, G or none (bytes)",
         "c.yaml:7:41: runtime.limits.execution_time: 30 has no unit; write for example 30s",
-        "c.yaml:8:1: nonsense: unknown key; there are cluster, distribution, extensions, gateway, mcp, metadata, "
-        "models, policy, runtime, security, server, tasks, telemetry, transport, version",
+        "c.yaml:8:1: nonsense: unknown key; there are cluster, credentials, distribution, extensions, gateway, mcp, "
+        "metadata, models, policy, runtime, security, server, tasks, telemetry, transport, version",
     ]
 
 
