@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
-from mcpkit.config import ConfigError, Loaded, effective_limits, find, gather, loads, units
+from mcpkit.config import ConfigError, Loaded, Problem, effective_limits, find, gather, loads, units
 from mcpkit.config.merge import merged
 from mcpkit.config.tree import Source, Table, free, parse
 
@@ -307,3 +307,31 @@ def test_compute_units_in_a_file_and_in_a_variable_are_the_same(number: int, uni
     by_file = loads(f"runtime: {{wasm: {{fuel: {text}}}}}").runtime.wasm.fuel
     by_variable = gather([], {"MCPKIT_RUNTIME__WASM__FUEL": text}).config.runtime.wasm.fuel
     assert by_file == by_variable == number * factor
+
+
+variables = st.sampled_from(
+    [
+        "MCPKIT_SERVER__PORT",
+        "MCPKIT_SERVER__NAME",
+        "MCPKIT_RUNTIME__LIMITS",
+        "MCPKIT_RUNTIME__WASM__MODULES",
+        "MCPKIT_RUNTIME__WASM__METERING__ENFORCEMENT",
+        "MCPKIT_MCP__TOOLS",
+        "MCPKIT_TRANSPORT__SETTINGS__ALLOWED_HOSTS",
+        "MCPKIT_SECURITY__OAUTH",
+        "MCPKIT_POLICY__CORE",
+    ]
+) | st.text(st.characters(codec="ascii", exclude_characters="=\0"), max_size=20).map("MCPKIT_".__add__)
+hostile = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.sampled_from(
+    ["{", "[", "{a: [", "[{path: x}, null]", "{memory: &a 1Mi, cpu: *a}", "${", "\udc80", "{{}: 1}", "[[[[[[[["]
+)
+
+
+@given(st.dictionaries(variables, hostile, max_size=4))
+def test_no_environment_does_worse_than_a_config_error(environ: dict[str, str]) -> None:
+    problems: tuple[Problem, ...] = ()
+    try:
+        gather([], environ)
+    except ConfigError as error:
+        problems = error.problems
+    assert all("environment variable MCPKIT_" in problem.file for problem in problems)

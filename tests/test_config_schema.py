@@ -114,6 +114,20 @@ def test_the_origin_of_a_limit_is_a_key_without_which_it_would_be_another(settin
             assert getattr(limits, name) == getattr(effective_limits(Config()), name)
 
 
+def test_a_policys_own_limits_are_named_where_they_are_the_tighter_ones(tmp_path: Path) -> None:  # A61
+    config = tmp_path / "c.yaml"
+    config.write_text("policy:\n  core:\n    resources:\n      limits: {memory: 1Mi, execution_time: 2h}\n")
+    machine = json.loads(mcpkit("validate", "--json", str(config), "--max-memory", "4Mi", "--timeout", "9s").stdout)
+    assert machine["limits"]["max_memory"] == 1 << 20
+    assert machine["origins"]["max_memory"] == {"where": f"{config}:4", "key": "policy.core.resources.limits.memory"}
+    assert machine["origins"]["timeout_ns"] == {"where": "flag --timeout"}
+
+
+def test_a_policy_is_shown_as_one_that_means_the_same() -> None:
+    loaded = gather(["tests/guide/policy.yaml"], {})
+    assert loads(as_yaml(loaded), folder="tests/guide") == loaded.config
+
+
 # config show
 
 
@@ -224,7 +238,16 @@ ACCEPTED = [
     f"security: {{api_keys: [{{name: a, hash: '{KEY}', scopes: [x, y]}}]}}",
     "tasks: {store: tasks.db, default_ttl: 1h}",
 ]
+ACCEPTED += [
+    "policy: {core: {resources: {limits: {cpu: 500m, memory: 512Mi}}}, mcp: {tools: {allow: [{name: 'a/*'}]}}}",
+    "policy: {tools: [add]}",
+    "policy: {version: '1.0', permissions: {network: {allow: [{host: a.example}]}}}",
+    "policy: {tools: {allow: [add], deny: ['*']}}",
+]
 REFUSED = [
+    "policy: {cor: {}}",
+    "policy: {tools: {allow: [{nam: x}]}}",
+    "policy: {core: {resources: {limits: {memory: 1X}}}}",
     "[]",
     "server: 3",
     "nonsense: 1",

@@ -239,6 +239,44 @@ def test_flags_and_environment_still_win_after_a_reload(home: Home) -> None:  # 
         assert stopped(server, 100_000)
 
 
+POLICY = "policy: {mcp: {tools: {allow: [{name: 'work/*'}, {name: 'other/*', max_calls_per_minute: 2}]}}}\n"
+
+
+def test_a_policy_holds_for_tools_that_come_later(home: Home, tmp_path: Path) -> None:
+    home.write("work", more=POLICY)
+    with http_server("--config", str(home.config), env={"XDG_STATE_HOME": str(tmp_path)}) as server:
+        for name in ("other", "third"):
+            home.module(name)
+        home.write("work", "other", "third", more=POLICY)
+        until(lambda: tools(server) == {"work", "other"})
+        assert "error" in (denied := server.call("third", {"rounds": 1}).json) or denied["result"]["isError"]
+        called = [server.call("other", {"rounds": 1}).json["result"].get("isError", False) for _ in range(3)]
+        assert called == [False, False, True]
+        home.write("work", more=POLICY.replace("work/*", "*"))
+        until(logged(server, "a change needs a restart"))
+        assert tools(server) == {"work", "other"}
+
+
+def test_a_policy_in_a_file_of_its_own_is_watched_too(home: Home) -> None:
+    policy = home.folder / "policy.yaml"
+    policy.write_text("mcp: {tools: {allow: ['work']}}\n")
+    home.write("work", more="policy: policy.yaml\n")
+    with http_server("--config", str(home.config)) as server:
+        policy.write_text("mcp: {tools: {allow: ['*']}}\n")
+        until(logged(server, f"{policy}:1: policy.mcp.tools.allow: a change needs a restart"))
+
+
+def test_a_rate_counts_by_the_name_that_clients_see(home: Home, tmp_path: Path) -> None:
+    """Two modules have a tool of one name; the rule is for what one of them is called because of that."""
+    (home.folder / "twin.wat").write_text((home.folder / "work.wat").read_text())
+    rule = "policy: {mcp: {tools: {allow: ['*', {name: twin_work, max_calls_per_minute: 1}]}}}\n"
+    home.write("work", "twin", more=rule)
+    with http_server("--config", str(home.config), env={"XDG_STATE_HOME": str(tmp_path)}) as server:
+        assert "twin_work" in tools(server)
+        called = [server.call("twin_work", {"rounds": 1}).json["result"].get("isError", False) for _ in range(2)]
+        assert called == [False, True]
+
+
 def test_log_settings_follow(home: Home, server: HttpServer) -> None:
     home.write("work", more="server: {log_format: json}\n")
     until(logged(server, '"logger": "mcpkit.reload"'))

@@ -189,6 +189,7 @@ class Application:
             places = origins or {}
             message = "a change needs a restart"
             raise ConfigError([Problem(places.get(key, "the running server"), 0, 0, key, message) for key in fixed])
+        limits = under_policy(limits, config.policy)
         if limits.max_memory > self._room:
             message = f"the engine was started with room for {self._room} bytes; more need a restart"
             raise ConfigError([Problem("the running server", 0, 0, "runtime.limits.memory", message)])
@@ -522,7 +523,7 @@ def open_quotas(
     metering, requests = config.runtime.wasm.metering, config.runtime.limits.max_requests_per_minute or 0
     wanted = metering.quotas if metering.enabled else type(metering.quotas)()
     asked = msgspec.structs.replace(wanted, per_request=None, store=None)
-    rates = Rates(policy, names or {}) if policy is not None and policy.has_rates else None
+    rates = Rates(policy, names if names is not None else {}) if policy is not None and policy.has_rates else None
     if asked == type(wanted)() and not requests and rates is None:
         return None
     ledger = Ledger(wanted.store or default_folder())

@@ -79,8 +79,9 @@ class _Shape:
         origin = get_origin(kind)
         if origin is Annotated:
             base, *marks = get_args(kind)
-            if isinstance(marks[0], Custom):  # here, or the path of its own file
-                return [*self._choices(base), {"type": "string", "minLength": 1}]
+            if isinstance(marks[0], Custom):  # here, in Wassette's shape, or the path of its own file
+                shape = {"type": "object", "required": ["permissions"]}
+                return [*self._choices(base), shape, {"type": "string", "minLength": 1}]
             return _marked(marks[0]) or self._choices(base)
         if origin is Literal:
             return [{"enum": list(get_args(kind))}, _VARIABLE]

@@ -25,7 +25,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
     config: Config
     files: tuple[Path, ...]
-    """In the order in which they were merged."""
+    """In the order in which they were merged, then those that they name: a policy's own."""
     warnings: tuple[Problem, ...]
     """What keeps a server from starting without being wrong in itself: modules that are not there."""
     origins: dict[str, str]
@@ -103,6 +103,9 @@ def _joined(roots: Sequence[Node], name: str, folder: Path, files: tuple[Path, .
         raise ConfigError(in_order)
     assert isinstance(config, Config)
     origins = {path: _origin(node) for path, node in converter.places.items() if not _says_nothing(node)}
+    sources = [node.source for node in converter.places.values() if node.source is not None]
+    named = (Path(source.file) for source in sources if source.folder is not None)
+    files = tuple(dict.fromkeys([*files, *named]))
     return Loaded(_placed(config), files, tuple(_missing(config, converter)), origins)
 
 
