@@ -196,13 +196,13 @@ def test_a_server_does_not_start_with_rules_that_it_cannot_hold_its_guests_to(fo
     config = tmp_path / "config.yaml"
     config.write_text(FOLDERS.replace("DENY", '"in/**/*.key"'))
     for words in (["server"], ["call"]):
-        files = str(guests.build("files"))
-        more = ["files", "{}"] if words == ["call"] else []
+        files = str(guests.build("opens_p2"))
+        more = ["opens_p2", "{}"] if words == ["call"] else []
         done = subprocess.run(
             command(*words, files, *more, "--config", str(config)), input=b"", capture_output=True, timeout=60
         )
         assert done.returncode == 8
-        assert f"files: the policy denies {tmp_path}/in/**/*.key inside {tmp_path}/in".encode() in done.stderr
+        assert f"opens_p2: the policy denies {tmp_path}/in/**/*.key inside {tmp_path}/in".encode() in done.stderr
     # A guest without any means to open files may be served all the same.
     with http_server("--config", str(config), str(folder / "add.wat")) as server:
         assert server.call("add", {"a": 1, "b": 2}).json["result"]["structuredContent"] == {"result": 3}

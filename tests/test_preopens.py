@@ -176,15 +176,15 @@ policy:
 def test_a_server_does_not_start_under_rules_that_it_cannot_keep(tree: Path) -> None:
     config = tree / "c.yaml"
     config.write_text(f"""
-runtime: {{wasm: {{module_path: {guests.build("files")}}}}}
+runtime: {{wasm: {{module_path: {guests.build("opens_p2")}}}}}
 policy: {{core: {{storage: {{allow: ["{tree}/**"], deny: ["{tree}/private/**"]}}}}}}
 """)
     with (
-        pytest.raises(AssertionError, match=r"files: the policy denies .*/private/\*\* inside"),
+        pytest.raises(AssertionError, match=r"opens_p2: the policy denies .*/private/\*\* inside"),
         http_server("--config", str(config)),
     ):
         pass
     # What imports no WASI reaches nothing anyway.
-    config.write_text(config.read_text().replace(str(guests.build("files")), str(guests.build("calculator"))))
+    config.write_text(config.read_text().replace(str(guests.build("opens_p2")), str(guests.build("calculator"))))
     with http_server("--config", str(config)) as server:
         assert server.call("add", {"a": 1, "b": 2}).json["result"]["structuredContent"] == {"result": 3}

@@ -75,7 +75,7 @@ def shape(kind: object) -> str:
 def declared(text: str) -> str:
     """The same for a C type of ours."""
     text = text.replace("const", "").strip()
-    if text.endswith("*") or text in ("mck_finalizer", "mck_wasi_write"):
+    if text.endswith("*") or text in ("mck_finalizer", "mck_wasi_write", "mck_host_function"):
         return "pointer"
     sizes = {"size_t": 8, "uint64_t": 8, "int64_t": 8, "uint32_t": 4, "uint8_t": 1}
     return f"number{sizes[text]}" if text in sizes else text

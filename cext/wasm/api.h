@@ -33,6 +33,7 @@ typedef struct wasmtime_module wasmtime_module_t;
 typedef struct wasmtime_linker wasmtime_linker_t;
 typedef struct wasmtime_instance_pre wasmtime_instance_pre_t;
 typedef struct wasmtime_call_future wasmtime_call_future_t;
+typedef struct wasmtime_caller wasmtime_caller_t;
 typedef struct wasmtime_sharedmemory wasmtime_sharedmemory_t;
 typedef struct wasmtime_pooling_allocation_config_t wasmtime_pooling_allocation_config_t;
 
@@ -121,6 +122,15 @@ enum {
     WASM_EXTERN_TABLE = 2,
     WASM_EXTERN_MEMORY = 3,
 };
+
+enum { WASM_I32 = 0, WASM_I64 = 1 };
+
+typedef union {
+    int32_t i32;
+    int64_t i64;
+    uint8_t v128[16];
+    void *funcref;
+} wasmtime_val_raw_t;
 
 typedef struct {
     uint8_t kind; /* WASMTIME_EXTERN_* */
@@ -339,6 +349,8 @@ typedef struct {
 /* Bytes taken (0 … len), or a negative error number of the operating system. */
 typedef ptrdiff_t (*mck_wasi_write)(void *data, const unsigned char *bytes, size_t len);
 typedef void (*mck_finalizer)(void *data);
+typedef wasm_trap_t *(*mck_host_function)(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                          size_t count);
 
 /* ---- functions ---- */
 
@@ -413,6 +425,14 @@ typedef void (*mck_finalizer)(void *data);
     X(wasmtime_linker_t *, linker_new, (wasm_engine_t *))                                                              \
     X(void, linker_delete, (wasmtime_linker_t *))                                                                      \
     X(wasmtime_error_t *, linker_define_wasi, (wasmtime_linker_t *))                                                   \
+    X(wasmtime_error_t *, linker_define_func_unchecked,                                                                \
+      (wasmtime_linker_t *, const char *, size_t, const char *, size_t, const wasm_functype_t *, mck_host_function,    \
+       void *, mck_finalizer))                                                                                         \
+    X(wasm_trap_t *, trap_new, (const char *, size_t))                                                                 \
+    X(wasmtime_context_t *, caller_context, (wasmtime_caller_t *))                                                     \
+    X(bool, caller_export_get, (wasmtime_caller_t *, const char *, size_t, wasmtime_extern_t *))                       \
+    X(void *, context_get_data, (const wasmtime_context_t *))                                                          \
+    X(uint8_t *, memory_data, (const wasmtime_context_t *, const wasmtime_memory_t *))                                 \
     X(wasmtime_error_t *, linker_instantiate_pre,                                                                      \
       (const wasmtime_linker_t *, const wasmtime_module_t *, wasmtime_instance_pre_t **))                              \
     X(void, instance_pre_delete, (wasmtime_instance_pre_t *))                                                          \
@@ -525,6 +545,10 @@ typedef void (*mck_finalizer)(void *data);
     X(const wasm_functype_t *, wasm_externtype_as_functype_const, (const wasm_externtype_t *))                         \
     X(const wasm_valtype_vec_t *, wasm_functype_params, (const wasm_functype_t *))                                     \
     X(const wasm_valtype_vec_t *, wasm_functype_results, (const wasm_functype_t *))                                    \
+    X(wasm_valtype_t *, wasm_valtype_new, (uint8_t))                                                                   \
+    X(void, wasm_valtype_vec_new, (wasm_valtype_vec_t *, size_t, wasm_valtype_t *const *))                             \
+    X(wasm_functype_t *, wasm_functype_new, (wasm_valtype_vec_t *, wasm_valtype_vec_t *))                              \
+    X(void, wasm_functype_delete, (wasm_functype_t *))                                                                 \
     X(wasi_config_t *, wasi_config_new, (void))                                                                        \
     X(void, wasi_config_delete, (wasi_config_t *))                                                                     \
     X(bool, wasi_config_set_argv, (wasi_config_t *, size_t, const char **))                                            \

@@ -6,7 +6,8 @@
  *   program.c    compile, load, serialise, link; describe.c: imports and exports as JSON
  *   tool.c       one callable thing with its limits
  *   call.c       a call as its owner sees it: new, start, cancel, results, delete
- *   run.c        a call as the guest sees it: store, instance, slices, outcome; wasi.c: what a WASI guest is given
+ *   run.c        a call as the guest sees it: store, instance, slices, outcome
+ *   wasi.c       what a WASI guest is given; p1*.c: preview 1 of our own, for core modules
  *   outcome.c    wasmtime's errors turned into a status and a sentence
  *   scheduler.c  queues, instance slots, native threads; ticker.c: epoch, deadlines, stuck threads
  *   totals.c     what the calls of a tool amount to
@@ -93,6 +94,8 @@ struct mck_wasm_program {
     bool linked;
     bool wasi;  /* imports WASI, so it may block the thread that runs it */
     bool small; /* its memories are small at the start */
+    bool p1;    /* … through preview 1 of our own */
+    struct mck_p1_binding *p1_bindings;
     wasmtime_linker_t *linker;
     wasmtime_instance_pre_t *instance_pre;
     wasmtime_component_linker_t *component_linker;
@@ -124,6 +127,8 @@ struct mck_wasm_tool {
     wasmtime_component_export_index_t *index;     /* components: what is called */
     const char **argv, **env_names, **env_values; /* COMMAND; one block each, strings in `strings` */
     size_t argc, env_count, secret_count, folder_count;
+    size_t rule_count;
+    mck_wasm_rule *rules;
     mck_wasm_folder *folders; /* its strings in `strings`, too */
     char *strings;
 
@@ -189,6 +194,8 @@ struct mck_wasm_call {
     uint64_t wake_ns;               /* parked: not before this clock */
     uint64_t memory_now;            /* as of its last slice */
     bool converted;                 /* `values` hold arguments to be freed */
+    struct mck_p1 *p1;              /* preview 1: the guest's descriptors */
+    bool exited;                    /* it called proc_exit: run_exit is its status */
     bool overflow;                  /* stdout went over the limit */
     int run_exit;
     uint64_t given_units;
@@ -254,6 +261,15 @@ void mck_run_release(mck_wasm_call *call);
 
 /* ---- wasi.c ---- */
 bool mck_wasi_give(mck_wasm_call *call);
+/* What the guest writes: bytes taken, or minus an error number. */
+ptrdiff_t mck_wasi_stdout(void *call, const unsigned char *bytes, size_t len);
+ptrdiff_t mck_wasi_stderr(void *call, const unsigned char *bytes, size_t len);
+
+/* ---- p1.c ---- */
+wasmtime_error_t *mck_p1_define(mck_wasm_program *program);
+bool mck_p1_begin(mck_wasm_call *call);
+void mck_p1_end(mck_wasm_call *call);
+
 void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit);
 
 /* ---- outcome.c ---- */

@@ -134,11 +134,25 @@ static void read_message(mck_wasm_call *call, const char *text, size_t len, bool
     }
 }
 
+static void set_exit(mck_wasm_call *call, int exit_status)
+{
+    call->run_exit = exit_status;
+    if (exit_status == 0)
+        mck_outcome_set(call, MCK_WASM_CALL_OK, "%s", "");
+    else
+        mck_outcome_set(call, MCK_WASM_CALL_GUEST_ERROR, "the program ended with exit status %d", exit_status);
+}
+
 void mck_outcome_read(mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
     wasm_byte_vec_t text;
-    if (call->trap != NULL) {
+    if (call->exited) {
+        if (call->trap != NULL)
+            api->wasm_trap_delete(call->trap);
+        call->trap = NULL;
+        set_exit(call, call->run_exit);
+    } else if (call->trap != NULL) {
         api->wasm_trap_message(call->trap, &text);
         read_message(call, text.data, text.size, true);
         api->wasm_byte_vec_delete(&text);
@@ -147,11 +161,7 @@ void mck_outcome_read(mck_wasm_call *call)
     } else {
         int exit_status = 0;
         if (api->error_exit_status(call->error, &exit_status)) {
-            call->run_exit = exit_status;
-            if (exit_status == 0)
-                mck_outcome_set(call, MCK_WASM_CALL_OK, "%s", "");
-            else
-                mck_outcome_set(call, MCK_WASM_CALL_GUEST_ERROR, "the program ended with exit status %d", exit_status);
+            set_exit(call, exit_status);
         } else {
             api->error_message(call->error, &text);
             read_message(call, text.data, text.size, false);

@@ -124,6 +124,7 @@ void mck_wasm_program_delete(mck_wasm_program *program)
         api->instance_pre_delete(program->instance_pre);
     if (program->linker != NULL)
         api->linker_delete(program->linker);
+    free(program->p1_bindings);
     if (program->component_linker != NULL)
         api->component_linker_delete(program->component_linker);
     if (program->module != NULL)
@@ -161,12 +162,18 @@ static mck_wasm_status link_module(mck_wasm_program *program, mck_wasm_error *er
     api->module_imports(program->module, &imports);
     for (size_t i = 0; i < imports.size; i++) {
         const wasm_name_t *module = api->wasm_importtype_module(imports.data[i]);
-        if (starts_with(module->data, module->size, "wasi_"))
-            program->wasi = true;
+        if (!starts_with(module->data, module->size, "wasi_"))
+            continue;
+        /* Older drafts have other structures; wasmtime still knows them. */
+        program->p1 = (program->p1 || !program->wasi) && module->size == sizeof "wasi_snapshot_preview1" - 1 &&
+                      starts_with(module->data, module->size, "wasi_snapshot_preview1") && mck_wasm_keeps_rules();
+        program->wasi = true;
     }
     api->wasm_importtype_vec_delete(&imports);
     program->linker = api->linker_new(engine->wasm);
-    wasmtime_error_t *failed = program->wasi ? api->linker_define_wasi(program->linker) : NULL;
+    wasmtime_error_t *failed = NULL;
+    if (program->wasi)
+        failed = program->p1 ? mck_p1_define(program) : api->linker_define_wasi(program->linker);
     if (failed == NULL)
         failed = api->linker_instantiate_pre(program->linker, program->module, &program->instance_pre);
     if (failed == NULL)
@@ -174,6 +181,8 @@ static mck_wasm_status link_module(mck_wasm_program *program, mck_wasm_error *er
     mck_error_take(api, error, "the module imports something that is not provided", failed);
     api->linker_delete(program->linker);
     program->linker = NULL;
+    free(program->p1_bindings);
+    program->p1_bindings = NULL;
     return MCK_WASM_E_LINK;
 }
 

@@ -253,6 +253,7 @@ void mck_run_release(mck_wasm_call *call)
             api->component_val_delete(&call->values[i]);
     if (call->store != NULL)
         api->store_delete(call->store);
+    mck_p1_end(call);
     call->store = NULL;
     call->context = NULL;
     mck_buffer_free(&call->out);

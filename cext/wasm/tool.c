@@ -73,6 +73,7 @@ static void set_limits(mck_wasm_tool *tool, const mck_wasm_tool_config *config)
     l->units_from = NULL;
     l->argv = l->env_names = l->env_values = NULL;
     l->folders = NULL;
+    l->rules = NULL;
     uint64_t most = tool->program->engine->max_memory;
     if (l->max_memory == 0 || l->max_memory > most)
         l->max_memory = most;
@@ -118,7 +119,29 @@ static const char *nth_text(const mck_wasm_tool_config *config, size_t i)
     if (i < config->env_count)
         return config->env_values[i];
     i -= config->env_count;
-    return i % 2 == 0 ? config->folders[i / 2].host : config->folders[i / 2].guest;
+    if (i < 2 * config->folder_count)
+        return i % 2 == 0 ? config->folders[i / 2].host : config->folders[i / 2].guest;
+    return config->rules[i - 2 * config->folder_count].pattern;
+}
+
+static size_t text_count(const mck_wasm_tool_config *config)
+{
+    return config->argc + 2 * config->env_count + 2 * config->folder_count + config->rule_count;
+}
+
+/* Folders without rules: everything in them may be read, or changed. */
+static void rules_of_folders(mck_wasm_tool *tool, char *at)
+{
+    for (size_t i = 0; i < tool->folder_count; i++) {
+        const mck_wasm_folder *folder = &tool->folders[i];
+        uint32_t access = folder->writable ? 15u : MCK_WASM_READ;
+        size_t n = strlen(folder->host);
+        tool->rules[i] = (mck_wasm_rule){.pattern = at, .access = access, .allow = true};
+        memcpy(at, folder->host, n);
+        memcpy(at + n, "/**", 4);
+        at += n + 4;
+    }
+    tool->rule_count = tool->folder_count;
 }
 
 /* WASI wants valid UTF-8; so does a process that shall not be aborted by the library. */
@@ -126,7 +149,7 @@ static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config
                          mck_wasm_status *status)
 {
     const mck_json_kernels *kernels = tool->program->engine->kernels;
-    size_t bytes = 1, count = config->argc + 2 * config->env_count + 2 * config->folder_count;
+    size_t bytes = 1, count = text_count(config);
     *status = MCK_WASM_E_EXPORT;
     for (size_t i = 0; i < count; i++) {
         const char *text = nth_text(config, i);
@@ -137,10 +160,14 @@ static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config
         }
         bytes += n + 1;
     }
+    for (size_t i = 0; i < config->folder_count; i++)
+        bytes += strlen(config->folders[i].host) + 4;
+    size_t rules = config->rule_count > config->folder_count ? config->rule_count : config->folder_count;
+    tool->rules = calloc(rules + 1, sizeof *tool->rules);
     tool->strings = malloc(bytes);
     tool->argv = calloc(count + 1, sizeof *tool->argv);
     tool->folders = calloc(config->folder_count + 1, sizeof *tool->folders);
-    if (tool->strings == NULL || tool->argv == NULL || tool->folders == NULL) {
+    if (tool->strings == NULL || tool->argv == NULL || tool->folders == NULL || tool->rules == NULL) {
         *status = MCK_WASM_E_MEMORY;
         mck_error_set(error, "out of memory while making a tool");
         return false;
@@ -157,6 +184,12 @@ static bool copy_strings(mck_wasm_tool *tool, const mck_wasm_tool_config *config
     const char **folders = tool->env_values + config->env_count;
     for (size_t i = 0; i < config->folder_count; i++)
         tool->folders[i] = (mck_wasm_folder){folders[2 * i], folders[2 * i + 1], config->folders[i].writable};
+    const char **patterns = folders + 2 * config->folder_count;
+    for (size_t i = 0; i < config->rule_count; i++)
+        tool->rules[i] = (mck_wasm_rule){patterns[i], config->rules[i].access, config->rules[i].allow};
+    tool->rule_count = config->rule_count;
+    if (tool->rule_count == 0)
+        rules_of_folders(tool, at);
     return true;
 }
 
@@ -236,6 +269,7 @@ static void free_tool(mck_wasm_tool *tool)
         mck_signature_delete(tool->signature);
     free(tool->argv);
     free(tool->folders);
+    free(tool->rules);
     free(tool->strings);
     free(tool);
     mck_wasm_program_delete(program);
@@ -277,6 +311,11 @@ mck_wasm_status mck_wasm_tool_new(mck_wasm_program *program, const mck_wasm_tool
     }
     take_claim(tool, config->server_claim, MCK_WASM_OF_SERVER);
     take_claim(tool, config->tool_claim, MCK_WASM_OF_TOOL);
+    if (config->rule_count > 0 && !program->p1) {
+        mck_error_set(error, "rules about paths need a core module with WASI preview 1, and Linux 5.6");
+        free_tool(tool);
+        return MCK_WASM_E_EXPORT;
+    }
     if (copy_strings(tool, config, error, &status))
         status = config->style == MCK_WASM_COMMAND ? find_command(tool, error) : find_function(tool, config, error);
     if (status != MCK_WASM_OK) {

@@ -1,6 +1,6 @@
 /*
  * What a WASI guest is given in one call: the arguments on stdin, two bounded buffers for stdout and stderr, its argument vector
- * and environment, and the folders that it may see. Nothing is inherited, no network is allowed. This is wasmtime's own WASI, whose calls
+ * and environment, and the folders that it may see. Nothing is inherited, no network is allowed. For components this is wasmtime's own WASI, whose calls
  * block the thread that makes them: only native threads run such guests.
  */
 #include "internal.h"
@@ -15,7 +15,7 @@ void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit)
 }
 
 /* Too much output is an error to the guest, and the end of the call at the next slice. */
-static ptrdiff_t write_stdout(void *data, const unsigned char *bytes, size_t len)
+ptrdiff_t mck_wasi_stdout(void *data, const unsigned char *bytes, size_t len)
 {
     mck_wasm_call *call = data;
     uint64_t limit = call->tool->limits.max_result_bytes;
@@ -45,7 +45,7 @@ static void mask_secrets(const mck_wasm_tool *tool, mck_buffer *said, size_t bef
 }
 
 /* Diagnostics are cut, not refused: losing the end of a log must not break a program. */
-static ptrdiff_t write_stderr(void *data, const unsigned char *bytes, size_t len)
+ptrdiff_t mck_wasi_stderr(void *data, const unsigned char *bytes, size_t len)
 {
     mck_wasm_call *call = data;
     (void)pthread_mutex_lock(&call->engine->lock); /* the owner may be looking */
@@ -60,6 +60,8 @@ bool mck_wasi_give(mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
     const mck_wasm_tool *tool = call->tool;
+    if (tool->program->p1)
+        return mck_p1_begin(call);
     wasi_config_t *config = api->wasi_config_new();
     bool command = tool->style == MCK_WASM_COMMAND;
     bool fine = true;
@@ -74,8 +76,8 @@ bool mck_wasi_give(mck_wasm_call *call)
         fine = api->wasi_config_preopen_dir(config, tool->folders[i].host, tool->folders[i].guest,
                                             tool->folders[i].writable);
     /* What a function prints is no result: it is kept with the diagnostics. */
-    api->wasi_config_set_stdout_custom(config, command ? write_stdout : write_stderr, call, NULL);
-    api->wasi_config_set_stderr_custom(config, write_stderr, call, NULL);
+    api->wasi_config_set_stdout_custom(config, command ? mck_wasi_stdout : mck_wasi_stderr, call, NULL);
+    api->wasi_config_set_stderr_custom(config, mck_wasi_stderr, call, NULL);
     wasmtime_error_t *failed = NULL;
     if (fine)
         failed = api->context_set_wasi(call->context, config);

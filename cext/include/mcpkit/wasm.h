@@ -122,11 +122,30 @@ typedef enum {
 /* Whose account a claim is on. */
 typedef enum { MCK_WASM_OF_SERVER = 0, MCK_WASM_OF_TOOL, MCK_WASM_OF_CALLER } mck_wasm_scope;
 
-/* A folder of the host that a WASI guest sees whole: it may read everything in it, or change it as well. */
+/*
+ * A folder of the host that a WASI guest sees. What a core module may do with what is in it, rules say; without any it may read
+ * everything, or change it as well. A component always gets it whole: that is all that wasmtime's own WASI can do.
+ */
 typedef struct {
     const char *host, *guest;
     bool writable;
 } mck_wasm_folder;
+
+/*
+ * Allows or denies absolute paths of the host: `*` and `?` stand for characters of one name, `**` for any number of whole names.
+ * Of the rules that mean a path, in this order: one that allows and has no wildcard, any that denies the path or a folder that
+ * it is in, any that allows; else it is denied.
+ */
+typedef struct {
+    const char *pattern;
+    uint32_t access; /* MCK_WASM_READ … */
+    bool allow;
+} mck_wasm_rule;
+
+enum { MCK_WASM_READ = 1, MCK_WASM_WRITE = 2, MCK_WASM_CREATE = 4, MCK_WASM_DELETE = 8 };
+bool mck_wasm_rules_allow(const mck_wasm_rule *rules, size_t count, const char *path, uint32_t access);
+/* Whether core modules are held to rules on this system; elsewhere a tool with rules is refused. */
+bool mck_wasm_keeps_rules(void);
 
 typedef struct {
     mck_wasm_style style;
@@ -139,6 +158,8 @@ typedef struct {
     size_t env_count;
     const mck_wasm_folder *folders;
     size_t folder_count;
+    const mck_wasm_rule *rules; /* about paths in `folders`; for core modules */
+    size_t rule_count;
     size_t secret_count; /* of env_values, the last: masked where they appear in what the guest writes to stderr */
     mck_wasm_inline inline_mode;
     mck_meter_limits meter; /* max_units 0 = 10⁹ unless enforcement is TRACKING */

@@ -116,6 +116,14 @@ cdef extern from "mcpkit/wasm.h" nogil:
         const char *guest
         c_bool writable
 
+    ctypedef struct mck_wasm_rule:
+        const char *pattern
+        uint32_t access
+        c_bool allow
+
+    c_bool mck_wasm_rules_allow(const mck_wasm_rule *rules, size_t count, const char *path, uint32_t access)
+    c_bool mck_wasm_keeps_rules()
+
     ctypedef struct mck_wasm_tool_config:
         mck_wasm_style style
         const char *interface_name
@@ -127,6 +135,8 @@ cdef extern from "mcpkit/wasm.h" nogil:
         size_t env_count
         const mck_wasm_folder *folders
         size_t folder_count
+        const mck_wasm_rule *rules
+        size_t rule_count
         size_t secret_count
         mck_wasm_inline inline_mode
         mck_meter_limits meter

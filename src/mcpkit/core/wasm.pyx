@@ -268,6 +268,43 @@ cdef class Program:
         return taken(&out)
 
 
+ACCESS = {"read": 1, "write": 2, "create": 4, "delete": 8}
+
+
+@cython.final
+cdef class _Rules:
+    """Rules about paths for C: (pattern, names of accesses, whether they are allowed)."""
+    cdef mck_wasm_rule *array
+    cdef size_t count
+    cdef list texts
+
+    def __cinit__(self, rules):
+        self.texts = [(text(pattern), sum(ACCESS[one] for one in access), allow) for pattern, access, allow in rules]
+        self.count = <size_t>len(self.texts)
+        self.array = <mck_wasm_rule *>malloc((self.count + 1) * sizeof(mck_wasm_rule))
+        if self.array == NULL:
+            raise MemoryError("out of memory while copying rules")
+        for i in range(len(self.texts)):
+            self.array[i].pattern = <bytes>self.texts[i][0]
+            self.array[i].access = self.texts[i][1]
+            self.array[i].allow = self.texts[i][2]
+
+    def __dealloc__(self):
+        free(self.array)
+
+
+def rules_allow(rules, path, access):
+    """Whether rules about paths allow all of the named accesses to an absolute path, as guests are held to them."""
+    cdef _Rules kept = _Rules(rules)
+    wanted = text(path)
+    return mck_wasm_rules_allow(kept.array, kept.count, <bytes>wanted, sum(ACCESS[one] for one in access))
+
+
+def keeps_rules():
+    """Whether this system can hold core modules to rules about paths."""
+    return mck_wasm_keeps_rules()
+
+
 @cython.final
 cdef class Tool:
     """One callable thing of a program with its limits (bytes, ns, compute units; 0: the default named in mcpkit/wasm.h)."""
@@ -278,11 +315,12 @@ cdef class Tool:
                   uint32_t max_instances_per_call=0, uint64_t timeout_ns=0, uint64_t max_argument_bytes=0,
                   uint64_t max_result_bytes=0, uint32_t max_stderr_bytes=0, uint32_t max_concurrent=0, uint32_t max_stuck=0,
                   bint sample_adaptive=False, uint32_t max_live=0, uint32_t cpu_millis=0, uint64_t warn_memory=0,
-                  Claim server_claim=None, Claim tool_claim=None, units_from="", secrets=(), folders=()):
+                  Claim server_claim=None, Claim tool_claim=None, units_from="", secrets=(), folders=(), rules=()):
         cdef mck_wasm_tool_config config
         cdef mck_wasm_error error
         cdef const char **strings = NULL
         cdef mck_wasm_folder *opened = NULL
+        cdef _Rules kept = _Rules(rules)
         memset(&config, 0, sizeof(config))
         program.engine.open()
         self.program = program
@@ -340,6 +378,8 @@ cdef class Tool:
                 opened[i].writable = paths[i][2]
             config.folders = opened
             config.folder_count = <size_t>len(paths)
+            config.rules = kept.array
+            config.rule_count = kept.count
             for i in range(len(held)):
                 strings[i] = <bytes>held[i]
             config.argv = strings

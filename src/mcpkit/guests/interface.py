@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from mcpkit.core.meter import Claim
-from mcpkit.core.wasm import LimitError, Program, Tool
+from mcpkit.core.wasm import LimitError, Program, Tool, keeps_rules
 from mcpkit.guests import describe
 from mcpkit.policy import Grants, preopens
 from mcpkit.security.credentials import Wanted
@@ -174,8 +174,19 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
             tool_claim=tool_claim,
             units_from=limits.units_from,
             secrets=secrets,
-            folders=preopens(grants, self.module) if grants.rules and describe.sees_files(self.program) else (),
+            **self._files(grants),
         )
+
+    def _files(self, grants: Grants) -> dict[str, Any]:
+        """Folders, and the rules about what is in them. Components are given folders whole."""
+        if not grants.rules or not describe.sees_files(self.program):
+            return {}
+        if self.program.is_component or not keeps_rules():
+            return {"folders": preopens(grants, self.module)}
+        return {
+            "folders": [(folder.host, folder.guest, True) for folder in grants.folders],
+            "rules": [(rule.pattern, rule.access, rule.allow) for rule in grants.rules],
+        }
 
 
 def _tighter(limit: int, own: int) -> int:
