@@ -2,10 +2,11 @@
 
     module = guests.build("echo")
 
-Commands (preview 1): echo (stdin to stdout), multi (says how it was called), environ (its variables), exit_status (7),
-not_json, tool_error, flood (10 MB), chatter (stderr), chatty (stderr, in two goes), spin, sleep, grow (until it traps),
-grow_politely, fill, copy, unreachable, files (reads, writes, lists).
-Commands (preview 2): echo_p2, sleep_p2, opens_p2 (could open files). Plain component: types (an echo function for every kind of type; `greet`).
+Commands (preview 1): echo (stdin to stdout), multi (how it was called), environ (its variables), chance (clocks and
+random bytes), files (reads, writes, lists), exit_status (7), not_json, tool_error, flood (10 MB), chatter (stderr),
+chatty (stderr, in two goes), spin, sleep, grow (until it traps), grow_politely, fill, copy, unreachable.
+Commands (preview 2): echo_p2, sleep_p2, opens_p2 (could open files).
+Plain component: types (an echo function for every kind of type; `greet`).
 The example tools by name: calculator, primes, text-stats, and py-tool, which takes some seconds the first time.
 """
 

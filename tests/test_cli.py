@@ -36,6 +36,8 @@ COMMANDS = [
     "quotas",
     "config",
     "policy",
+    "replay",
+    "receipt",
 ]
 
 

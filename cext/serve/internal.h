@@ -129,6 +129,7 @@ struct mck_serve_server {
     bool authorize, live;
     credential *credentials; /* CREDENTIAL_SLOTS of them, once there is one */
     mck_buffer noise;        /* diagnostics of the last ended task */
+    mck_wasm_call *told;     /* of the last ended task */
     mck_buffer news;         /* payload of the last ended task */
     mck_serve_conn *conns;   /* all, newest first */
     mck_buffer scratch;      /* decoded names */

@@ -175,6 +175,7 @@ void mck_serve_server_delete(mck_serve_server *server)
         mck_wasm_call_delete(p->call);
         pending_delete(server, p);
     }
+    mck_wasm_call_delete(server->told);
     sessions_free(&server->sessions);
     tools_free(&server->tools);
     callers_free(&server->callers);
@@ -279,9 +280,13 @@ void question_fill(mck_serve_question *q, const verdict *v, const mck_rpc_envelo
 }
 
 mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
-                                   mck_serve_era era, uint32_t principal, void *user)
+                                   mck_serve_era era, uint32_t principal, bool record, void *user)
 {
     mck_wasm_call *call = mck_wasm_call_new(tool, arguments, len, NULL);
+    if (call && record && !mck_wasm_call_recall(call, NULL, 0)) {
+        mck_wasm_call_delete(call);
+        call = NULL;
+    }
     pending *p = call ? pending_new(server, call, era, NULL, 0, NULL) : NULL;
     if (!p) {
         if (call)
@@ -330,6 +335,7 @@ static void task_news(mck_serve_server *server, const pending *p, mck_serve_news
     mck_buffer *out = &server->news;
     out->len = 0;
     news->task = p->user;
+    news->call = p->call;
     if (!mck_serve_call_result(p->call, p->era, server->server_info, out, &code, &message, &status)) {
         news->failed = true;
         out->len = 0;
@@ -352,6 +358,8 @@ static void task_news(mck_serve_server *server, const pending *p, mck_serve_news
 bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news)
 {
     memset(news, 0, sizeof *news);
+    mck_wasm_call_delete(server->told);
+    server->told = NULL;
     pending *p;
     while ((p = next_ended(server))) {
         bool told = true;
@@ -363,7 +371,10 @@ bool mck_serve_server_drain(mck_serve_server *server, mck_serve_news *news)
             channel_call_ended(p, news);
         else
             told = false;
-        mck_wasm_call_delete(p->call);
+        if (p->user)
+            server->told = p->call;
+        else
+            mck_wasm_call_delete(p->call);
         pending_delete(server, p);
         if (told)
             return true;

@@ -58,6 +58,7 @@ void mck_call_free(mck_wasm_call *call)
 {
     mck_wasm_tool *tool = call->tool;
     mck_run_release(call);
+    mck_recall_free(call);
     mck_buffer_free(&call->output);
     mck_buffer_free(&call->errors);
     free(call);

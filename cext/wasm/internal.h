@@ -7,6 +7,7 @@
  *   tool.c       one callable thing with its limits
  *   call.c       a call as its owner sees it: new, start, cancel, results, delete
  *   run.c        a call as the guest sees it: store, instance, slices, outcome
+ *   recall.c     what a guest is told of clocks and chance, kept and told again
  *   wasi.c       what a WASI guest is given; p1*.c: preview 1 of our own, for core modules
  *   outcome.c    wasmtime's errors turned into a status and a sentence
  *   scheduler.c  queues, instance slots, native threads; ticker.c: epoch, deadlines, stuck threads
@@ -194,6 +195,7 @@ struct mck_wasm_call {
     uint64_t wake_ns;               /* parked: not before this clock */
     uint64_t memory_now;            /* as of its last slice */
     bool converted;                 /* `values` hold arguments to be freed */
+    struct mck_recall *recall;      /* NULL: nothing is kept or told again */
     struct mck_p1 *p1;              /* preview 1: the guest's descriptors */
     bool exited;                    /* it called proc_exit: run_exit is its status */
     bool overflow;                  /* stdout went over the limit */
@@ -264,6 +266,18 @@ bool mck_wasi_give(mck_wasm_call *call);
 /* What the guest writes: bytes taken, or minus an error number. */
 ptrdiff_t mck_wasi_stdout(void *call, const unsigned char *bytes, size_t len);
 ptrdiff_t mck_wasi_stderr(void *call, const unsigned char *bytes, size_t len);
+
+/* ---- recall.c; for calls with a recall ---- */
+/* Tell the guest again what it was told: true when `bytes` were filled from the log. A guest that asks for something else has
+ * diverged. */
+bool mck_recall_again(mck_wasm_call *call, uint8_t what, void *bytes, size_t len);
+/* Keep what it was told just now. */
+void mck_recall_keep(mck_wasm_call *call, uint8_t what, const void *bytes, size_t len);
+/* It was told something that is not kept. */
+void mck_recall_outside(mck_wasm_call *call);
+bool mck_recall_diverged(const mck_wasm_call *call);
+const char *mck_recall_why(const mck_wasm_call *call);
+void mck_recall_free(mck_wasm_call *call);
 
 /* ---- p1.c ---- */
 wasmtime_error_t *mck_p1_define(mck_wasm_program *program);

@@ -147,7 +147,12 @@ void mck_outcome_read(mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
     wasm_byte_vec_t text;
-    if (call->exited) {
+    if (mck_recall_diverged(call)) {
+        if (call->trap != NULL)
+            api->wasm_trap_delete(call->trap);
+        call->trap = NULL;
+        mck_outcome_set(call, MCK_WASM_CALL_INTERNAL, "%s", mck_recall_why(call));
+    } else if (call->exited) {
         if (call->trap != NULL)
             api->wasm_trap_delete(call->trap);
         call->trap = NULL;

@@ -161,28 +161,33 @@ static bool read_clock(uint32_t id, bool resolution, uint64_t *out)
     return true;
 }
 
-static uint32_t clock_res_get(p1_guest *g, const wasmtime_val_raw_t *a)
+/* A clock's reading or resolution into the guest's memory. */
+static uint32_t tell_clock(p1_guest *g, uint32_t id, bool resolution, uint8_t *out)
 {
-    uint8_t *out = p1_at(g, (uint32_t)a[1].i32, 8);
     uint64_t ns;
+    uint8_t what = resolution ? 'C' : 'c';
     if (out == NULL)
         return P1_FAULT;
-    if (!read_clock((uint32_t)a[0].i32, true, &ns))
+    if (id >= sizeof CLOCKS / sizeof *CLOCKS)
+        return P1_INVAL;
+    if (g->call->recall != NULL && mck_recall_again(g->call, what, out, 8))
+        return P1_SUCCESS;
+    if (!read_clock(id, resolution, &ns))
         return P1_INVAL;
     p1_put64(out, ns);
+    if (g->call->recall != NULL)
+        mck_recall_keep(g->call, what, out, 8);
     return P1_SUCCESS;
+}
+
+static uint32_t clock_res_get(p1_guest *g, const wasmtime_val_raw_t *a)
+{
+    return tell_clock(g, (uint32_t)a[0].i32, true, p1_at(g, (uint32_t)a[1].i32, 8));
 }
 
 static uint32_t clock_time_get(p1_guest *g, const wasmtime_val_raw_t *a)
 {
-    uint8_t *out = p1_at(g, (uint32_t)a[2].i32, 8);
-    uint64_t ns;
-    if (out == NULL)
-        return P1_FAULT;
-    if (!read_clock((uint32_t)a[0].i32, false, &ns))
-        return P1_INVAL;
-    p1_put64(out, ns);
-    return P1_SUCCESS;
+    return tell_clock(g, (uint32_t)a[0].i32, false, p1_at(g, (uint32_t)a[2].i32, 8));
 }
 
 static uint32_t random_get(p1_guest *g, const wasmtime_val_raw_t *a)
@@ -193,15 +198,17 @@ static uint32_t random_get(p1_guest *g, const wasmtime_val_raw_t *a)
         return P1_FAULT;
     if (len > P1_MAX_BYTES)
         return P1_INVAL;
-    while (len > 0) {
-        long n = syscall(SYS_getrandom, out, (size_t)len, 0u);
+    if (g->call->recall != NULL && mck_recall_again(g->call, 'r', out, len))
+        return P1_SUCCESS;
+    for (uint32_t got = 0; got < len;) {
+        long n = syscall(SYS_getrandom, out + got, (size_t)(len - got), 0u);
         if (n < 0 && errno != EINTR)
             return P1_IO;
-        if (n > 0) {
-            out += n;
-            len -= (uint32_t)n;
-        }
+        if (n > 0)
+            got += (uint32_t)n;
     }
+    if (g->call->recall != NULL)
+        mck_recall_keep(g->call, 'r', out, len);
     return P1_SUCCESS;
 }
 
@@ -237,6 +244,14 @@ static uint32_t poll_oneoff(p1_guest *g, const wasmtime_val_raw_t *a)
     uint8_t *out = p1_at(g, (uint32_t)a[1].i32, count * 32), *n = p1_at(g, (uint32_t)a[3].i32, 4);
     if (in == NULL || out == NULL || n == NULL)
         return P1_FAULT;
+    /* A replay waits for nothing: which events came is in the record, as four bytes and then the events. */
+    uint8_t number[4];
+    if (g->call->recall != NULL && mck_recall_again(g->call, 'p', number, 4)) {
+        told = p1_get32(number);
+        if (told <= count && (told == 0 || mck_recall_again(g->call, 'p', out, (size_t)told * 32)))
+            p1_put32(n, told);
+        return P1_SUCCESS;
+    }
     uint64_t shortest = UINT64_MAX;
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *s = in + 48 * i;
@@ -270,6 +285,10 @@ static uint32_t poll_oneoff(p1_guest *g, const wasmtime_val_raw_t *a)
     }
     free(copy);
     p1_put32(n, told);
+    if (g->call->recall != NULL) {
+        mck_recall_keep(g->call, 'p', n, 4);
+        mck_recall_keep(g->call, 'p', out, (size_t)told * 32);
+    }
     return P1_SUCCESS;
 }
 
@@ -384,8 +403,10 @@ static wasm_trap_t *enter(void *env, wasmtime_caller_t *caller, wasmtime_val_raw
     p1_guest g = {.api = api, .context = api->caller_context(caller)};
     g.call = api->context_get_data(g.context);
     g.state = g.call->p1;
+    if (g.call->recall != NULL && strncmp(binding->entry->name, "path_", 5) == 0 && g.call->tool->folder_count != 0)
+        mck_recall_outside(g.call);
     uint32_t error = find_memory(&g, caller) ? binding->entry->run(&g, values) : P1_FAULT;
-    if (g.call->exited)
+    if (g.call->exited || mck_recall_diverged(g.call))
         return api->trap_new("exit", 4);
     values[0].i32 = (int32_t)error;
     return NULL;

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
@@ -27,7 +28,7 @@ from mcpkit.config import (
 )
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
-from mcpkit.guests import Catalogue, ToolSpec
+from mcpkit.guests import Catalogue, ToolSpec, receipts
 from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Tasks, Wishes, open_store
 from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
@@ -39,6 +40,8 @@ from mcpkit.mcp.runner import Answer
 from mcpkit.metering.ledger import Ledger, default_folder
 from mcpkit.metering.prometheus import BOUNDS, exposition
 from mcpkit.metering.quotas import ANYBODY, Quotas, UsedUp, error_result
+from mcpkit.metering.receipt import Called, Held
+from mcpkit.metering.recorder import Recorder
 from mcpkit.policy import Audit, Evaluator, Grants, PolicyError, Rates, grants_for
 from mcpkit.schema import Checker, SchemaMismatch, compile, header_parameters  # noqa: A004
 from mcpkit.security import Security
@@ -83,12 +86,14 @@ class Application:
         tasks: Tasks | None = None,
         security: Security | None = None,
         quotas: Quotas | None = None,
+        recorder: Recorder | None = None,
         reloadable: bool = False,
     ) -> None:
         """Open the configuration's modules and bind their tools to `limits` (by default the configuration's).
 
         `registry`: tools, resources and prompts written in Python. `tasks` and `security` are by default what the
-        configuration says; `reloadable` tells clients that tools may change (see `replace`).
+        configuration says; `recorder` keeps a receipt of each call of a WebAssembly tool; `reloadable` tells clients
+        that tools may change (see `replace`).
 
         Raises WasmRuntimeError, WasmError or GuestError where a module cannot be served, SchemaError for a schema that
         cannot be checked, DuplicateError where two tools have one name, PolicyError for a policy that cannot be kept,
@@ -103,6 +108,9 @@ class Application:
             log.warning("%s", note)
         self.audit = Audit(config.policy.audit) if config.policy is not None else None
         self.quotas = quotas
+        self._recorder = recorder
+        self._about: dict[str, tuple[Called, Held, str]] = {}
+        """What receipts say of each tool."""
         self._vault = Vault(config.credentials)
         self._keeper: threading.Thread | None = None
         self._core: Server | None = None
@@ -143,6 +151,13 @@ class Application:
         claim = self.quotas.tool(spec.qualified)
         return spec.bind(limits, grants, server_claim=self.quotas.server, tool_claim=claim, secrets=secrets)
 
+    def _described(self, recorder: Recorder, spec: ToolSpec) -> tuple[Called, Held, str]:
+        path = next(module.path for module in self.config.modules() if module.label == spec.module)
+        granted = grants_for(self.policy, spec.module).environment
+        secrets = tuple(name for name, _ in secrets_of(self._vault, spec, self.config))
+        called = receipts.called(spec, recorder.module(path.read_bytes()), granted, secrets)
+        return called, receipts.held(spec, self.limits), receipts.outside(spec.program)
+
     def _keep_fresh(self) -> None:
         """Have tokens anew before they expire, on a thread of its own, and bind the tools to the new ones."""
         while (seconds := self._vault.expires_in()) is not None and not self._ending.wait(seconds):
@@ -175,6 +190,8 @@ class Application:
             self._keeper = threading.Thread(target=self._keep_fresh, name="mcpkit-credentials", daemon=True)
             self._keeper.start()
         self.config, self.limits, self.catalogue, self.guests, self._checks, self._promises = offer
+        if self._recorder is not None:
+            self._about = {spec.name: self._described(self._recorder, spec) for spec in self.catalogue}
 
     def prepare(self, config: Config, limits: Limits, origins: Mapping[str, str] | None = None) -> Offer:
         """What `replace` takes, from another configuration. Any thread may: nothing that is in force changes.
@@ -295,6 +312,7 @@ class Application:
             or bool(header_parameters(spec.input_schema))
             or bool(self.security and self.security.scopes_for(spec.qualified))
             or self.guard.restricts_tool(spec.name, spec.qualified)
+            or self._recorder is not None
         )
 
     def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
@@ -424,7 +442,11 @@ class Application:
         """
         assert self._core is not None
         assert self._submit is not None
-        call = GuestCall(self._core, self._submit, self.guests[name], arguments, link.era, link.principal)
+        keep = None
+        if self._recorder is not None:
+            tool, limits, outside = self._about[name]
+            keep = partial(self._recorder.note, tool, limits, arguments, outside=outside)
+        call = GuestCall(self._core, self._submit, self.guests[name], arguments, link.era, link.principal, keep)
         hears = link.progress_token is not None or (link.era == "modern" and link.log_level is not None)
         if not hears:
             return await call.outcome()
@@ -491,6 +513,8 @@ class Application:
         self.runtime.close()
         if self.quotas is not None:
             self.quotas.ledger.close()
+        if self._recorder is not None:
+            self._recorder.close()
         if self.audit is not None:
             self.audit.close()
 

@@ -202,7 +202,7 @@ void mck_serve_conn_identify(mck_serve_conn *conn, uint32_t principal);
 /* Calls of WebAssembly tools on behalf of the owner: batches, tasks, tools with checks of their own. NULL: no such tool or no memory. */
 typedef struct mck_serve_task mck_serve_task;
 mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
-                                   mck_serve_era era, uint32_t principal, void *user);
+                                   mck_serve_era era, uint32_t principal, bool record, void *user);
 /* Ends soon, with its outcome delivered as ever. */
 void mck_serve_task_cancel(mck_serve_task *task);
 
@@ -214,6 +214,7 @@ typedef struct {
     mck_serve_conn *conn; /* a connection whose answer has been written, with its event … */
     mck_serve_event event;
     mck_serve_channel *channel; /* … or a channel that has something to write … */
+    const mck_wasm_call *call;  /* until the next call of drain; of a task */
     void *task;                 /* … or the user of an ended task, with a CallToolResult (or an error object) */
     bool failed;                /* the task's payload is an error object */
     const uint8_t *payload;     /* until the next call of drain */

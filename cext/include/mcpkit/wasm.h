@@ -224,6 +224,14 @@ mck_wasm_call *mck_wasm_call_new(mck_wasm_tool *tool, const uint8_t *arguments, 
 void mck_wasm_call_limit(mck_wasm_call *call, uint64_t max_units, uint64_t max_memory, uint64_t timeout_ns);
 /* It counts in this account as well. Before start. */
 void mck_wasm_call_claim(mck_wasm_call *call, const mck_claim *claim, mck_wasm_scope scope);
+/*
+ * Replay: what a core module's guest is told of clocks and chance is kept in a log (1 MiB at most), or told again from one. A
+ * guest that asks for something else than the log has next is stopped. NULL log: keep one. Before start; false: no memory.
+ */
+bool mck_wasm_call_recall(mck_wasm_call *call, const uint8_t *log, size_t len);
+/* After it has ended: what was kept, and whether that is all that it was told from outside (it looked at no files); of a replay,
+ * whether it asked for everything that was kept. */
+const uint8_t *mck_wasm_call_recalled(const mck_wasm_call *call, size_t *len, bool *whole);
 /* True when the call has ended already (then it is not in the done queue). */
 bool mck_wasm_call_start(mck_wasm_call *call);
 /* Any thread, any time before delete: the call ends soon with CANCELLED (unless it ended otherwise first). */

@@ -13,6 +13,7 @@ BAD_ARGUMENTS = 7
 CANNOT_LOAD = 8
 RESULT_TOO_LARGE = 9
 INTERNAL = 10
+DIFFERS = 11
 DENIED = 12
 INTERRUPTED = 130
 
@@ -28,6 +29,7 @@ MEANINGS: dict[int, str] = {
     CANNOT_LOAD: "a module or configuration cannot be loaded",
     RESULT_TOO_LARGE: "the result is too large",
     INTERNAL: "busy, or a failure of the host",
+    DIFFERS: "a replay went another way, or a receipt is not what it says",
     DENIED: "the policy does not allow it",
     INTERRUPTED: "interrupted",
 }

@@ -55,6 +55,10 @@ def _gather(paths: list[Path], *, settings: bool) -> Loaded:
         raise CliError(f"the configuration cannot be used\n{error}", exits.CANNOT_LOAD) from None
 
 
+if TYPE_CHECKING:
+    from mcpkit.metering.recorder import Recorder
+
+
 def config(args: argparse.Namespace) -> Config | None:
     """The configuration, or None where neither a file nor the environment says anything."""
     found = loaded(args)
@@ -118,6 +122,25 @@ def limit_flags(args: argparse.Namespace) -> dict[str, str]:
     if args.timeout is not None:
         flags["timeout_ns"] = "--timeout"
     return flags
+
+
+def recorder(args: argparse.Namespace, config: Config | None) -> Recorder | None:
+    """What --record asks for; None: nothing is recorded."""
+    if not args.record:
+        if args.sign:
+            raise CliError("--sign signs receipts; say with --record DIR where they go")
+        return None
+    from mcpkit import __version__
+    from mcpkit.metering.receipt import Engine, ReceiptError, load_key
+    from mcpkit.metering.recorder import Recorder
+    from mcpkit.wasm.library import find_library
+
+    pulley = cache(args, config)["pulley"]
+    engine = Engine(mcpkit=__version__, wasmtime=find_library().version, compiler="pulley" if pulley else "cranelift")
+    try:
+        return Recorder(Path(args.record), engine, load_key(Path(args.sign)) if args.sign else None)
+    except ReceiptError as error:
+        raise CliError(str(error), exits.CANNOT_LOAD) from None
 
 
 def files(names: Sequence[str]) -> list[Path]:

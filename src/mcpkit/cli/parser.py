@@ -55,7 +55,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for add in (
-        *(_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion),
+        *(_server, _call, _tools, _validate, _install, _doctor, _cache, _key, _completion, _replay, _receipt),
         *(_quotas, _config, _policy),
     ):
         add(commands)
@@ -140,6 +140,7 @@ def _server(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="least important log line to write (default info)")
     parser.add_argument("--log-format", choices=("text", "json"), help="form of log lines on stderr (default text)")
     _metering(parser, "a report of every tool on stderr at the end")
+    _recording(parser)
     _limits(parser)
     _cache_options(parser)
 
@@ -161,6 +162,7 @@ def _call(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("tool", nargs="?", metavar="TOOL", help="the tool's name; without it the tools are listed")
     parser.add_argument("arguments", nargs="?", metavar="ARGUMENTS", help="a JSON object, or - to read it from stdin")
     _metering(parser, "report compute usage on stderr")
+    _recording(parser)
     parser.add_argument("--json", action="store_true", help="print status, result and usage as one JSON object")
     parser.add_argument("--config", action="append", metavar="FILE", help=_CONFIG)
     _limits(parser)
@@ -318,3 +320,37 @@ def _policy(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--config", action="append", metavar="FILE", help="configuration whose policy is asked")
     parser.add_argument("--policy", metavar="FILE", help="a policy's own file, or one of Wassette's")
     parser.add_argument("--json", action="store_true", help="print the decision as JSON")
+
+
+def _recording(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("receipts")
+    group.add_argument("--record", metavar="DIR", help="keep a receipt of each call of a WebAssembly tool in DIR")
+    group.add_argument("--sign", metavar="KEYFILE", help="sign the receipts with this key (mcpkit receipt keygen)")
+
+
+def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "replay",
+        "do recorded calls again, and say where they differ",
+        "mcpkit server --http --record receipts tools.wasm",
+        "mcpkit replay receipts",
+        "mcpkit replay --json receipts/20261125T120000.000000Z-0a1b2c3d.json",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="receipts, or folders of them")
+    parser.add_argument("--json", action="store_true", help="print what came of each as JSON")
+
+
+def _receipt(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "receipt",
+        "make a key for receipts, or check signatures",
+        "mcpkit receipt keygen receipts.key > receipts.pub",
+        'mcpkit call calculator.wasm add \'{"a": 2, "b": 3}\' --record receipts --sign receipts.key',
+        "mcpkit receipt verify receipts/*.json --key receipts.pub",
+    )
+    parser.add_argument("action", choices=("keygen", "verify"), help="what to do")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="the key to write, or receipts")
+    parser.add_argument("--key", metavar="KEY", help="verify: the public key, or a file with it")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")

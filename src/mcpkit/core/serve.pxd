@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mcpkit.core.json cimport c_bool
 from mcpkit.core.meter cimport Claim, mck_claim
 from mcpkit.core.rpc cimport mck_http_head, mck_http_limits, mck_rpc_method, mck_rpc_method_from
-from mcpkit.core.wasm cimport Engine, Tool, mck_wasm_engine, mck_wasm_tool
+from mcpkit.core.wasm cimport Engine, Tool, mck_wasm_call, mck_wasm_engine, mck_wasm_tool, result_of
 
 cdef extern from "mcpkit/serve.h" nogil:
     const unsigned MCK_SERVE_REVISIONS
@@ -153,7 +153,7 @@ cdef extern from "mcpkit/serve.h" nogil:
     ctypedef struct mck_serve_task:
         pass
     mck_serve_task *mck_serve_task_new(mck_serve_server *server, mck_wasm_tool *tool, const uint8_t *arguments, size_t len,
-                                       mck_serve_era era, uint32_t principal, void *user)
+                                       mck_serve_era era, uint32_t principal, c_bool record, void *user)
     void mck_serve_task_cancel(mck_serve_task *task)
 
     ctypedef struct mck_buffer:
@@ -166,6 +166,7 @@ cdef extern from "mcpkit/serve.h" nogil:
         mck_serve_conn *conn
         mck_serve_event event
         mck_serve_channel *channel
+        const mck_wasm_call *call
         void *task
         c_bool failed
         const uint8_t *payload
@@ -242,6 +243,7 @@ cdef class Channel:
 cdef class Task:
     cdef mck_serve_task *ptr
     cdef object done
+    cdef bint record
 
 
 cdef class HttpProtocol:

@@ -56,8 +56,9 @@ class Server:
         tool: Tool,
         arguments: bytes,
         era: Literal["legacy", "modern"],
-        done: Callable[[bytes, bool, bytes], None],
+        done: Callable[..., None],
         principal: int = 0,
+        record: bool = False,
     ) -> Task: ...
     def post(self, job: Callable[[], object] | bytes) -> None: ...
     def has_session(self, session: str) -> bool: ...

@@ -170,16 +170,17 @@ cdef class Server:
             raise MemoryError
         self.claims[principal >> MCK_SERVE_GRANT_BITS] = claim
 
-    def start(self, Tool tool not None, bytes arguments not None, era, done, uint32_t principal=0):
+    def start(self, Tool tool not None, bytes arguments not None, era, done, uint32_t principal=0, bint record=False):
         """Call a WebAssembly tool; by the thread that serves only (see `post`).
 
         done(payload, failed, noise) is called by that thread with a CallToolResult, or an error object, as JSON text, and
-        with all that was written to stderr.
+        with all that was written to stderr. With `record` there is a fourth: the CallResult with what the guest was told.
         """
         cdef Task task = Task.__new__(Task)
         task.done = done
+        task.record = record
         task.ptr = mck_serve_task_new(self.ptr, tool.ptr, <const uint8_t *>PyBytes_AS_STRING(arguments),
-                                      <size_t>PyBytes_GET_SIZE(arguments), <mck_serve_era><int>ERAS.index(era), principal, <void *>task)
+                                      <size_t>PyBytes_GET_SIZE(arguments), <mck_serve_era><int>ERAS.index(era), principal, record, <void *>task)
         if not task.ptr:
             raise MemoryError
         Py_INCREF(task)  # until it has ended
@@ -308,7 +309,10 @@ cdef task_ended(const mck_serve_news *news):
     cdef Task task = <Task>news.task
     task.ptr = NULL
     Py_DECREF(task)
-    task.done(span(news.payload, news.payload_len), bool(news.failed), span(news.noise, news.noise_len))
+    told = (span(news.payload, news.payload_len), bool(news.failed), span(news.noise, news.noise_len))
+    if task.record:
+        told += (result_of(news.call),)
+    task.done(*told)
 
 
 cdef c_bool stdio_ask(void *env, const mck_serve_question *question, mck_serve_reply *reply) noexcept with gil:

@@ -220,6 +220,8 @@ cdef extern from "mcpkit/wasm.h" nogil:
         c_bool warned_memory
 
     void mck_wasm_call_usage(const mck_wasm_call *call, mck_wasm_usage *out)
+    c_bool mck_wasm_call_recall(mck_wasm_call *call, const uint8_t *log, size_t length)
+    const uint8_t *mck_wasm_call_recalled(const mck_wasm_call *call, size_t *length, c_bool *whole)
     const char *mck_wasm_call_status_name(mck_wasm_call_status status)
 
 cdef class Engine:
@@ -257,3 +259,7 @@ cdef class CallResult:
     cdef readonly double mean_rate
     cdef readonly double peak_rate
     cdef readonly tuple warnings
+    cdef readonly bytes recalled
+    cdef readonly bint whole
+
+cdef CallResult result_of(const mck_wasm_call *call)

@@ -119,7 +119,14 @@ class Tool:
     def is_inline(self) -> bool: ...
     def totals(self) -> _Totals: ...
     def call(
-        self, arguments: Buffer, *, max_units: int = 0, max_memory: int = 0, timeout_ns: int = 0
+        self,
+        arguments: Buffer,
+        *,
+        max_units: int = 0,
+        max_memory: int = 0,
+        timeout_ns: int = 0,
+        record: bool = False,
+        replay: bytes | None = None,
     ) -> CallResult: ...
     def start(self, arguments: Buffer, *, max_units: int = 0, max_memory: int = 0, timeout_ns: int = 0) -> Call: ...
 
@@ -164,6 +171,10 @@ class CallResult:
     def peak_rate(self) -> float: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
+    @property
+    def recalled(self) -> bytes: ...
+    @property
+    def whole(self) -> bool: ...
 
 ACCESS: dict[str, int]
 

@@ -6,7 +6,7 @@ The owner of an engine uses it from one thread at a time (the server's event loo
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -426,14 +426,23 @@ cdef class Tool:
         mck_wasm_call_limit(call, max_units, max_memory, timeout_ns)
         return call
 
-    def call(self, arguments, *, uint64_t max_units=0, uint64_t max_memory=0, uint64_t timeout_ns=0):
+    def call(self, arguments, *, uint64_t max_units=0, uint64_t max_memory=0, uint64_t timeout_ns=0, bint record=False,
+             bytes replay=None):
         """Call it with the text of a JSON object and wait for the result; other threads run meanwhile.
 
-        The three limits tighten the tool's own for this call. Ctrl-C cancels the call.
+        The three limits tighten the tool's own for this call. Ctrl-C cancels the call. `record`: the result's `recalled`
+        has what the guest was told of clocks and chance, `whole` says whether it was told nothing else from outside.
+        `replay`: tell it the same again.
         """
         cdef mck_wasm_call *call = self.prepare(arguments, max_units, max_memory, timeout_ns)
         cdef c_bool over
         try:
+            if record and not mck_wasm_call_recall(call, NULL, 0):
+                raise MemoryError("out of memory while preparing a record")
+            if replay is not None and not mck_wasm_call_recall(
+                call, <const uint8_t *>PyBytes_AS_STRING(replay), <size_t>PyBytes_GET_SIZE(replay)
+            ):
+                raise MemoryError("out of memory while preparing a replay")
             with cython.critical_section(self.program.engine):
                 over = mck_wasm_call_start(call)
             while not over:
@@ -499,7 +508,8 @@ cdef class CallResult:
         return f"<CallResult {self.status} {self.detail or self.output!r}>"
 
 
-cdef CallResult result_of(mck_wasm_call *call):
+cdef CallResult result_of(const mck_wasm_call *call):
+    cdef c_bool whole = False
     cdef CallResult result = CallResult.__new__(CallResult)
     cdef mck_wasm_usage usage
     cdef const mck_meter *meter = mck_wasm_call_meter(call)
@@ -520,6 +530,9 @@ cdef CallResult result_of(mck_wasm_call *call):
     result.inlined = usage.inlined
     result.mean_rate = mck_meter_mean_rate(meter)
     result.peak_rate = meter.peak
+    data = mck_wasm_call_recalled(call, &n, &whole)
+    result.recalled = PyBytes_FromStringAndSize(<const char *>data, <Py_ssize_t>n)
+    result.whole = whole
     result.warnings = ("computeUnits",) * usage.warned_units + ("memory",) * usage.warned_memory
     return result
 

@@ -9,7 +9,7 @@ from typing import Literal
 import orjson
 
 from mcpkit.core.serve import Server, Task
-from mcpkit.core.wasm import Tool
+from mcpkit.core.wasm import CallResult, Tool
 from mcpkit.mcp.errors import INTERNAL_ERROR, McpError
 from mcpkit.mcp.link import Link, log_message, report_progress
 from mcpkit.metering import live
@@ -33,21 +33,26 @@ class GuestCall:
         arguments: bytes,
         era: Literal["legacy", "modern"],
         principal: int = 0,
+        keep: Callable[[CallResult], None] | None = None,
     ) -> None:
+        """`keep` is called with the result, what the guest was told included, by the thread that serves."""
         self._loop = asyncio.get_running_loop()
         self._submit = submit
+        self._keep = keep
         self._outcome: asyncio.Future[bytes] = self._loop.create_future()
         self._task: Task | None = None
         self.noise = b""
         """All diagnostics, once it has ended."""
 
         def start() -> None:
-            self._task = core.start(tool, arguments, era, self._done, principal)
+            self._task = core.start(tool, arguments, era, self._done, principal, keep is not None)
             core.drain()
 
         submit(start)
 
-    def _done(self, payload: bytes, failed: bool, noise: bytes) -> None:
+    def _done(self, payload: bytes, failed: bool, noise: bytes, result: CallResult | None = None) -> None:
+        if self._keep is not None and result is not None:
+            self._keep(result)
         self._loop.call_soon_threadsafe(self._settle, payload, failed, noise)
 
     def _settle(self, payload: bytes, failed: bool, noise: bytes) -> None:

@@ -17,7 +17,7 @@ from mcpkit.cli.exits import CliError
 from mcpkit.cli.monitor import watched
 from mcpkit.cli.outcome import Outcome, harmless, pretty, read
 from mcpkit.cli.terminal import complain, paint
-from mcpkit.config import Config
+from mcpkit.config import Config, Limits, Module
 from mcpkit.core.json import JsonError, validate
 from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
 from mcpkit.metering import Usage, show
@@ -27,7 +27,8 @@ from mcpkit.policy import grants_for
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
-    from mcpkit.policy import Evaluator
+    from mcpkit.metering.recorder import Recorder
+    from mcpkit.policy import Evaluator, Grants
 
 MAX_ARGUMENTS = 64 << 20
 
@@ -47,8 +48,14 @@ def run(args: argparse.Namespace) -> int:
             _allowed(policy, spec, arguments)
         with _quotas(config, policy, spec) as quotas:
             claims = {"server_claim": quotas.server, "tool_claim": quotas.tool(spec.qualified)} if quotas else {}
-            tool = spec.bind(limits, grants_for(policy, spec.module), secrets=_secrets(config, spec), **claims)
-            if options.monitors(args, config):
+            grants, secrets = grants_for(policy, spec.module), _secrets(config, spec)
+            tool = spec.bind(limits, grants, secrets=secrets, **claims)
+            recorder = options.recorder(args, config)
+            if recorder is not None:
+                with recorder:
+                    call = tool.call(arguments, record=True)
+                    _note(recorder, spec, module, limits, arguments, call, grants, secrets)
+            elif options.monitors(args, config):
                 shown = options.meter(args, config) or options.display(config)
                 call = watched(tool, arguments, shown, limits.max_units)
             else:
@@ -67,6 +74,23 @@ def run(args: argparse.Namespace) -> int:
     if form is not None:
         print(show(usage, form), file=sys.stderr)
     return outcome.exit
+
+
+def _note(
+    recorder: Recorder,
+    spec: ToolSpec,
+    module: Module,
+    limits: Limits,
+    arguments: bytes,
+    call: CallResult,
+    grants: Grants,
+    secrets: list[tuple[str, str]],
+) -> None:
+    from mcpkit.guests import receipts
+
+    names = tuple(name for name, _ in secrets)
+    about = receipts.called(spec, recorder.module(module.path.read_bytes()), grants.environment, names)
+    recorder.note(about, receipts.held(spec, limits), arguments, call, outside=receipts.outside(spec.program))
 
 
 def _secrets(config: Config | None, spec: ToolSpec) -> list[tuple[str, str]]:

@@ -110,12 +110,15 @@ def serve(
     reloadable = args.reload if args.reload is not None else by_default
     try:
         with note_if_slow("compiling …"):
+            recorder = options.recorder(args, config)
             registry = None
             if config.handlers():
                 from mcpkit.native.handlers import registry_of
 
                 registry = registry_of(config.handlers(), config.runtime.limits.execution_time)
-            app = Application(config, limits=settings.limits, reloadable=reloadable, registry=registry)
+            app = Application(
+                config, limits=settings.limits, reloadable=reloadable, registry=registry, recorder=recorder
+            )
     except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError, NativeError, LedgerError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     except OSError as error:
