@@ -301,6 +301,18 @@ def test_calls_that_python_counts(tmp_path: Path) -> None:
     assert "begins anew" in refused.message
 
 
+def test_calls_that_are_refused_count_nowhere(tmp_path: Path) -> None:
+    """A tool that is asked too often must not use up what the others may use."""
+    book = quotas(tmp_path, "{}", requests_per_minute=3, rates={"python/a": (1, 0)})
+    refused = [book.enter("python/a", ANYBODY) for _ in range(4)]
+    assert [why and why.scope for why in refused] == [None, "tool", "tool", "tool"]
+    assert book.enter("python/b", ANYBODY) is None
+    assert book.enter("python/b", ANYBODY) is None
+    over = book.enter("python/b", ANYBODY)
+    assert over is not None
+    assert (over.scope, over.limit, over.used) == ("server", 3, 3)
+
+
 # ---- servers ----
 
 CONFIG = """

@@ -17,19 +17,28 @@ static uint64_t count_in(uint64_t word, uint64_t number)
     return word >> COUNT_BITS == number ? word & COUNT_MASK : 0;
 }
 
-/* Up to `wanted` more, none beyond `limit` (0: no limit). Returns how many; *used is what was there before. */
-static uint64_t take(_Atomic uint64_t *word, uint64_t number, uint64_t wanted, uint64_t limit, uint64_t *used)
+/* Somebody whose clock was read a moment later has begun the next window already. Only one window ahead: a clock that was set
+ * back further begins its own window again. */
+static bool is_next(uint64_t word, uint64_t number)
 {
-    uint64_t before = atomic_load_explicit(word, memory_order_relaxed), got, after;
+    return word >> COUNT_BITS == ((number + 1) & 0xffff);
+}
+
+/* Up to `wanted` more, none beyond `limit` (0: no limit). Returns how many; *used is what was there before, *number the window
+ * that it was taken from: the next one when that has begun, whose count must not be lost. */
+static uint64_t take(_Atomic uint64_t *word, uint64_t *number, uint64_t wanted, uint64_t limit, uint64_t *used)
+{
+    uint64_t before = atomic_load_explicit(word, memory_order_relaxed), asked = *number, got, after;
     do {
-        *used = count_in(before, number);
+        *number = is_next(before, asked) ? before >> COUNT_BITS : asked;
+        *used = count_in(before, *number);
         uint64_t room = COUNT_MASK - *used;
         if (limit != 0)
             room = *used < limit && limit - *used < room ? limit - *used : *used < limit ? room : 0;
         got = wanted < room ? wanted : room;
         if (got == 0)
             return 0;
-        after = number << COUNT_BITS | (*used + got);
+        after = *number << COUNT_BITS | (*used + got);
     } while (!atomic_compare_exchange_weak_explicit(word, &before, after, memory_order_relaxed, memory_order_relaxed));
     return got;
 }
@@ -62,13 +71,14 @@ static uint64_t take_all(const mck_claim *claims, size_t n, bool calls, bool who
                          mck_refusal *why)
 {
     uint64_t granted = wanted, got[MCK_ACCOUNT_MAX_CLAIMS][MCK_WINDOWS] = {{0}};
+    uint64_t numbers[MCK_ACCOUNT_MAX_CLAIMS][MCK_WINDOWS];
     size_t i;
     int w = 0;
     for (i = 0; i < n && granted != 0; i++)
         for (w = 0; w < MCK_WINDOWS; w++) {
             uint64_t used, limit = limits_of(&claims[i].allowance, calls)[w];
-            uint64_t number = number_of((mck_window)w, now_s);
-            got[i][w] = take(&words_of(claims[i].account, calls)[w], number, granted, limit, &used);
+            numbers[i][w] = number_of((mck_window)w, now_s);
+            got[i][w] = take(&words_of(claims[i].account, calls)[w], &numbers[i][w], granted, limit, &used);
             if (got[i][w] == granted)
                 continue;
             granted = whole ? 0 : got[i][w];
@@ -80,8 +90,7 @@ static uint64_t take_all(const mck_claim *claims, size_t n, bool calls, bool who
     for (size_t back = 0; back < i; back++)
         for (int v = 0; v < MCK_WINDOWS; v++)
             if (got[back][v] > granted)
-                give_back(&words_of(claims[back].account, calls)[v], number_of((mck_window)v, now_s),
-                          got[back][v] - granted);
+                give_back(&words_of(claims[back].account, calls)[v], numbers[back][v], got[back][v] - granted);
     return granted;
 }
 
@@ -106,8 +115,10 @@ void mck_account_charge(const mck_claim *claims, size_t n, uint64_t units, uint6
 {
     uint64_t used;
     for (size_t i = 0; i < n; i++)
-        for (int w = 0; w < MCK_WINDOWS; w++)
-            (void)take(&claims[i].account->units[w], number_of((mck_window)w, now_s), units, 0, &used);
+        for (int w = 0; w < MCK_WINDOWS; w++) {
+            uint64_t number = number_of((mck_window)w, now_s);
+            (void)take(&claims[i].account->units[w], &number, units, 0, &used);
+        }
 }
 
 uint64_t mck_account_used(const mck_account *account, mck_window window, bool calls, uint64_t now_s)
@@ -118,11 +129,14 @@ uint64_t mck_account_used(const mck_account *account, mck_window window, bool ca
 
 void mck_account_restore(mck_account *account, mck_window window, bool calls, uint64_t used, uint64_t now_s)
 {
-    uint64_t before_used, number = number_of(window, now_s);
+    uint64_t number = number_of(window, now_s), wanted = used < COUNT_MASK ? used : COUNT_MASK;
     _Atomic uint64_t *word = &words_of(account, calls)[window];
-    uint64_t now = mck_account_used(account, window, calls, now_s);
-    if (used > now)
-        (void)take(word, number, used - now, used, &before_used);
+    uint64_t before = atomic_load_explicit(word, memory_order_relaxed);
+    do {
+        if (is_next(before, number) || count_in(before, number) >= wanted)
+            return;
+    } while (!atomic_compare_exchange_weak_explicit(word, &before, number << COUNT_BITS | wanted, memory_order_relaxed,
+                                                    memory_order_relaxed));
 }
 
 uint64_t mck_account_key(const char *name, size_t len)
@@ -139,10 +153,14 @@ uint64_t mck_account_key(const char *name, size_t len)
 /* Nothing in it counts any more: its day has ended, and so have hour and minute. */
 static bool is_stale(const mck_account *account, uint64_t now_s)
 {
-    for (int w = 0; w < MCK_WINDOWS; w++)
-        if (mck_account_used(account, (mck_window)w, false, now_s) ||
-            mck_account_used(account, (mck_window)w, true, now_s))
-            return false;
+    for (int w = 0; w < MCK_WINDOWS; w++) {
+        uint64_t number = number_of((mck_window)w, now_s);
+        uint64_t words[] = {atomic_load_explicit(&account->units[w], memory_order_relaxed),
+                            atomic_load_explicit(&account->calls[w], memory_order_relaxed)};
+        for (int i = 0; i < 2; i++)
+            if ((words[i] & COUNT_MASK) != 0 && (words[i] >> COUNT_BITS == number || is_next(words[i], number)))
+                return false;
+    }
     return true;
 }
 

@@ -107,6 +107,32 @@ static void the_table_finds_and_makes_room(void)
     CHECK(mck_account_key("a", 1) != mck_account_key("b", 1) && mck_account_key("", 0) != 0);
 }
 
+/* Two processes at the end of a minute: one read its clock just before, and counts just after the other. */
+static void a_late_clock_loses_no_count(void)
+{
+    mck_account server = {0}, tool = {0};
+    mck_claim claims[2] = {{&server, {.units = {100, 0, 0}, .calls = {2, 0, 0}}}, {&tool, {.units = {30, 0, 0}}}};
+    mck_refusal why;
+    CHECK(mck_account_reserve(claims, 1, 60, NOON + 60, &why) == 60);
+    CHECK(mck_account_reserve(claims, 2, 60, NOON + 59, &why) == 30);
+    CHECK(mck_account_used(&server, MCK_MINUTE, false, NOON + 60) == 90); /* what the tool refused was given back */
+    CHECK(mck_account_reserve(claims, 1, 60, NOON + 59, &why) == 10);
+    CHECK(mck_account_reserve(claims, 1, 60, NOON + 60, &why) == 0);
+    CHECK(mck_account_call(claims, 1, NOON + 60, &why) && mck_account_call(claims, 1, NOON + 59, &why));
+    CHECK(!mck_account_call(claims, 1, NOON + 60, &why) && why.calls && why.used == 2);
+    mck_account_restore(&server, MCK_MINUTE, false, 5000, NOON + 59); /* of a minute that is over */
+    CHECK(mck_account_used(&server, MCK_MINUTE, false, NOON + 60) == 100);
+    mck_account_refund(claims, 1, 100, NOON + 59);
+    CHECK(mck_account_used(&server, MCK_MINUTE, false, NOON + 60) == 100);
+    mck_account_charge(claims, 1, 7, NOON - 120); /* a clock that was set back begins anew */
+    CHECK(mck_account_used(&server, MCK_MINUTE, false, NOON - 120) == 7);
+
+    mck_account busy[1] = {{0}};
+    mck_claim today = {mck_account_find(busy, 1, 5, NOON), {{0}, {0}}};
+    mck_account_charge(&today, 1, 1, NOON + 43200); /* the next day's first second */
+    CHECK(mck_account_find(busy, 1, 6, NOON + 43199) == NULL);
+}
+
 /* ---- threads ---- */
 
 #define THREADS 8
@@ -146,6 +172,37 @@ static void nothing_is_granted_twice(void)
     CHECK(mck_account_used(&shared[1], MCK_HOUR, false, NOON) == sum);
 }
 
+#define ROLLS 50
+
+static mck_account rolling;
+static uint64_t roll_minute;
+
+/* Half of the threads read their clock before the minute began, as threads do that then had to wait. */
+static void *roll(void *number)
+{
+    mck_claim claim = {&rolling, {.units = {1000, 0, 0}}};
+    mck_refusal why;
+    uint64_t begun = NOON + 60 * roll_minute;
+    for (int i = 0; i < 400; i++)
+        (void)mck_account_reserve(&claim, 1, 7, (size_t)number % 2 && i < 200 ? begun - 1 : begun, &why);
+    return NULL;
+}
+
+static void nothing_is_granted_twice_as_minutes_begin(void)
+{
+    mck_claim claim = {&rolling, {.units = {1000, 0, 0}}};
+    mck_refusal why;
+    CHECK(mck_account_reserve(&claim, 1, 1000, NOON, &why) == 1000);
+    for (roll_minute = 1; roll_minute <= ROLLS; roll_minute++) {
+        pthread_t threads[THREADS];
+        for (size_t i = 0; i < THREADS; i++)
+            pthread_create(&threads[i], NULL, roll, (void *)i);
+        for (size_t i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+    }
+    CHECK(mck_account_used(&rolling, MCK_DAY, false, NOON) == (ROLLS + 1) * 1000);
+}
+
 int main(void)
 {
     the_smallest_of_all_wins();
@@ -154,6 +211,8 @@ int main(void)
     no_count_overflows();
     restoring_only_adds();
     the_table_finds_and_makes_room();
+    a_late_clock_loses_no_count();
     nothing_is_granted_twice();
+    nothing_is_granted_twice_as_minutes_begin();
     return failures != 0;
 }

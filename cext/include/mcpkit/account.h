@@ -4,7 +4,8 @@
  * operating system, no allocation: the clock (seconds since 1970, UTC) and the memory are handed in.
  *
  * A window's number and its count share one word, so that a count and its beginning change together. When the clock has moved
- * to the next window the count starts again from 0.
+ * to the next window the count starts again from 0. Clocks are read before the count: who comes with the last window's time
+ * after somebody began the next window counts in the next.
  */
 #ifndef MCPKIT_ACCOUNT_H
 #define MCPKIT_ACCOUNT_H

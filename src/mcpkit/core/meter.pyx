@@ -101,3 +101,20 @@ cdef class Claim:
     def charge(self, uint64_t units, uint64_t now):
         """Count what was used without having been set aside."""
         mck_account_charge(&self.claim, 1, units, now)
+
+
+def count_call(claims, uint64_t now):
+    """Count one call in the accounts of all claims, or in none. None, or why it is one too many: (index of the claim,
+    window, limit, used, when the next window begins)."""
+    cdef mck_claim[4] all_claims
+    cdef mck_refusal why
+    cdef Claim claim
+    cdef size_t n = 0
+    for claim in claims:
+        if n == min(sizeof(all_claims) // sizeof(mck_claim), <size_t>MCK_ACCOUNT_MAX_CLAIMS):
+            raise ValueError(f"a call has at most {n} claims")
+        all_claims[n] = claim.claim
+        n += 1
+    if mck_account_call(all_claims, n, now, &why):
+        return None
+    return why.claim, WINDOWS[<int>why.window], why.limit, why.used, why.resets_s

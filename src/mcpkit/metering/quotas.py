@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from mcpkit.core.meter import Claim
+from mcpkit.core.meter import Claim, count_call
 from mcpkit.metering.ledger import Ledger, LedgerFullError
 
 Scope = Literal["server", "tool", "caller"]
@@ -117,17 +117,17 @@ class Quotas:
         return self._claim("caller", name, _units(allowance), (0, 0, 0))
 
     def enter(self, qualified: str, caller: str) -> UsedUp | None:
-        """Count a call of a tool whose units nobody counts. Not None: it is one too many."""
-        claims: list[tuple[Scope, Claim | None]] = [("server", self.server), ("tool", self.tool(qualified))]
+        """Count a call of a tool whose units nobody counts. Not None: it is one too many, and counts nowhere."""
+        wanted: list[tuple[Scope, Claim | None]] = [("server", self.server), ("tool", self.tool(qualified))]
         if self.tells_callers_apart:
-            claims.append(("caller", self.caller(caller)))
+            wanted.append(("caller", self.caller(caller)))
+        claims = [(scope, claim) for scope, claim in wanted if claim is not None]
         now = self.ledger.now()
-        for scope, claim in claims:
-            refused = claim.count_call(now) if claim is not None else None
-            if refused is not None:
-                window, limit, used, resets = refused
-                return UsedUp("rate", window, scope, limit, used, _utc(resets), max(resets - now, 1) * 1000)
-        return None
+        refused = count_call([claim for _, claim in claims], now)
+        if refused is None:
+            return None
+        index, window, limit, used, resets = refused
+        return UsedUp("rate", window, claims[index][0], limit, used, _utc(resets), max(resets - now, 1) * 1000)
 
     def lines(self) -> Iterable[Line]:
         """Every quota that was asked for so far, by whatever process, with its use."""
