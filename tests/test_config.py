@@ -223,7 +223,6 @@ nonsense: 1
     "text",
     [
         "distribution: {registry: example.org/x}",
-        "runtime: {type: wasmedge}",
         "transport: {type: http, settings: {compression: true}}",
         "mcp: {prompts: []}",
     ],

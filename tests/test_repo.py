@@ -24,7 +24,7 @@ MOST_LINES = 800
 LAYERS = [
     {"core"},
     {"config", "policy", "metering", "schema", "security", "storage", "telemetry"},
-    {"wasm", "platform"},
+    {"wasm", "wasmedge", "platform"},
     {"guests", "native", "models", "bundle"},
     {"mcp"},
     {"application"},

@@ -29,6 +29,7 @@ from mcpkit.config import (
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue, ToolSpec, receipts
+from mcpkit.guests.answer import command_answer
 from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Tasks, Wishes, open_store
 from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
@@ -50,6 +51,7 @@ from mcpkit.wasm import Runtime
 
 if TYPE_CHECKING:
     from mcpkit.native import Registry
+    from mcpkit.wasmedge import EdgeTool, WasmEdge
 
 log = logging.getLogger("mcpkit")
 
@@ -70,6 +72,8 @@ class Offer(NamedTuple):
     guests: dict[str, Tool]
     checks: dict[str, Checker]
     promises: dict[str, Checker]
+    edges: dict[str, EdgeTool]
+    """Those that WasmEdge runs."""
 
 
 class Application:
@@ -109,6 +113,7 @@ class Application:
         self.audit = Audit(config.policy.audit) if config.policy is not None else None
         self.quotas = quotas
         self._recorder = recorder
+        self._edge: WasmEdge | None = None
         self._about: dict[str, tuple[Called, Held, str]] = {}
         """What receipts say of each tool."""
         self._vault = Vault(config.credentials)
@@ -151,6 +156,40 @@ class Application:
         claim = self.quotas.tool(spec.qualified)
         return spec.bind(limits, grants, server_claim=self.quotas.server, tool_claim=claim, secrets=secrets)
 
+    def _in_wasmedge(
+        self, config: Config, limits: Limits, catalogue: Catalogue, grants: Mapping[str, Grants]
+    ) -> dict[str, EdgeTool]:
+        from mcpkit.guests.edge import edge_tool
+        from mcpkit.wasmedge import WasmEdgeError, find
+
+        if self._recorder is not None:
+            raise WasmEdgeError("runtime.type wasmedge: WasmEdge's calls cannot be recorded; use wasmtime for receipts")
+        if self._edge is None:
+            self._edge = find()
+        paths = {module.label: module.path for module in config.modules()}
+        return {
+            spec.name: edge_tool(
+                self._edge, spec, paths[spec.module], limits, grants[spec.module], secrets_of(self._vault, spec, config)
+            )
+            for spec in catalogue
+        }
+
+    async def _call_edge(self, name: str, arguments: bytes, link: Link) -> dict[str, Any]:
+        """Run a command in WasmEdge; the members of a CallToolResult."""
+        edge, qualified = self._edges[name], self.catalogue.tool(name).qualified
+        if self.quotas is None:
+            return command_answer(await asyncio.to_thread(edge.call, arguments))
+        caller = self.security.caller(link.principal) if self.security is not None and link.principal else ""
+        used_up = self.quotas.enter(qualified, caller or ANYBODY)
+        if used_up is not None:
+            return error_result(used_up)
+        with self.quotas.spending(qualified, caller or ANYBODY, edge.max_units) as spending:
+            if spending.granted == 0:
+                return _failed("a quota of compute units is used up; mcpkit quotas shows which")
+            ended = await asyncio.to_thread(edge._replace(max_units=spending.granted).call, arguments)
+            spending.used = ended.units
+        return command_answer(ended)
+
     def _described(self, recorder: Recorder, spec: ToolSpec) -> tuple[Called, Held, str]:
         path = next(module.path for module in self.config.modules() if module.label == spec.module)
         granted = grants_for(self.policy, spec.module).environment
@@ -176,6 +215,7 @@ class Application:
         grants = {label: grants_for(self.policy, label) for label in {spec.module for spec in catalogue}}
         self._names |= {spec.qualified: spec.name for spec in catalogue}
         commands = [spec for spec in catalogue if spec.style == "command"]
+        edge = config.runtime.type == "wasmedge"
         return Offer(
             config,
             limits,
@@ -183,13 +223,14 @@ class Application:
             {spec.name: self._bind(spec, config, limits, grants[spec.module]) for spec in catalogue},
             {spec.name: compile(spec.input_schema) for spec in commands if _says_something(spec)},
             {spec.name: compile(spec.output_schema) for spec in commands if spec.output_schema},
+            self._in_wasmedge(config, limits, catalogue, grants) if edge else {},
         )
 
     def _take(self, offer: Offer) -> None:
         if self._keeper is None and self._vault.expires_in() is not None:
             self._keeper = threading.Thread(target=self._keep_fresh, name="mcpkit-credentials", daemon=True)
             self._keeper.start()
-        self.config, self.limits, self.catalogue, self.guests, self._checks, self._promises = offer
+        self.config, self.limits, self.catalogue, self.guests, self._checks, self._promises, self._edges = offer
         if self._recorder is not None:
             self._about = {spec.name: self._described(self._recorder, spec) for spec in self.catalogue}
 
@@ -313,6 +354,7 @@ class Application:
             or bool(self.security and self.security.scopes_for(spec.qualified))
             or self.guard.restricts_tool(spec.name, spec.qualified)
             or self._recorder is not None
+            or spec.name in self._edges
         )
 
     def bind(self, core: Server, submit: Callable[[Callable[[], object]], object]) -> None:
@@ -397,7 +439,11 @@ class Application:
                 self._checks[name].check(arguments)
         except SchemaMismatch as mismatch:
             return _failed(f"invalid arguments: {mismatch}")
-        result: dict[str, Any] = msgspec.json.decode(await self.call_guest(name, dump(arguments), link))
+        result: dict[str, Any]
+        if name in self._edges:
+            result = await self._call_edge(name, dump(arguments), link)
+        else:
+            result = msgspec.json.decode(await self.call_guest(name, dump(arguments), link))
         try:
             if name in self._promises and not result.get("isError"):
                 self._promises[name].check(result.get("structuredContent"))

@@ -15,6 +15,7 @@ from mcpkit.guests import Catalogue, GuestError
 from mcpkit.policy import PolicyError
 from mcpkit.security.credentials import CredentialError
 from mcpkit.wasm import Runtime, WasmRuntimeError
+from mcpkit.wasmedge.library import WasmEdgeError
 
 
 def only(file: str, config: Config | None) -> tuple[Module, list[ToolConfig]]:
@@ -48,5 +49,5 @@ def opened(
             yield catalogue
     except LimitError as error:
         raise CliError(str(error), exits.MEMORY_LIMIT) from None
-    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError) as error:
+    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError, WasmEdgeError) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None

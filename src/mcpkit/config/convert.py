@@ -291,7 +291,7 @@ def _choice(node: Node, choices: tuple[str, ...]) -> str:
         return text
     if text == "grpc":
         raise _MisfitError("grpc is not yet available; the gateway will bring it; use http or stdio")
-    later = {"wasmedge", "web_socket", "websocket"} & {text}
+    later = {"web_socket", "websocket"} & {text}
     note = "is not supported yet in this version" if later else "is none of the choices"
     hint = "" if later else _nearest(text, choices)
     raise _MisfitError(f"{text!r} {note}; choose one of {', '.join(choices)}{hint}")

@@ -110,8 +110,8 @@ class RuntimeLimits(Section, frozen=True, kw_only=True):
 class Runtime(Section, frozen=True, kw_only=True):
     """The engine, its modules and its limits."""
 
-    type: Literal["wasmtime", "native"] = "wasmtime"
-    """native: tools in Python alone."""
+    type: Literal["wasmtime", "native", "wasmedge"] = "wasmtime"
+    """native: tools in Python alone. wasmedge: commands, where its library is installed."""
     inline: Literal["auto", "never"] = "auto"
     """Whether short calls may run on the event loop's own thread."""
     wasm: Wasm = Wasm()

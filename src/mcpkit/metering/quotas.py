@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
@@ -12,6 +13,7 @@ import msgspec
 from mcpkit.core.meter import Claim, count_call
 from mcpkit.metering.ledger import Ledger, LedgerFullError
 
+ENDLESS = 2**47
 Scope = Literal["server", "tool", "caller"]
 ANYBODY = "anonymous"
 """The caller that everybody is who is nobody in particular: over stdio, or where callers are not told apart."""
@@ -67,6 +69,14 @@ class UsedUp(msgspec.Struct, frozen=True):
             f"{whose} quota of {self.limit} {what} {self.quota.replace('_', ' ')} is used up ({self.used} used); "
             f"it begins anew at {self.resets_at}, in {self.retry_after_ms // 1000} s"
         )
+
+
+class Spending:
+    """Units that were set aside for one call, and what it used of them."""
+
+    def __init__(self, granted: int) -> None:
+        self.granted = granted
+        self.used = 0
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -128,6 +138,27 @@ class Quotas:
             return None
         index, window, limit, used, resets = refused
         return UsedUp("rate", window, claims[index][0], limit, used, _utc(resets), max(resets - now, 1) * 1000)
+
+    @contextmanager
+    def spending(self, qualified: str, caller: str, wanted: int) -> Iterator[Spending]:
+        """Set aside up to `wanted` units (0: without end) for a call that Python counts; the rest goes back."""
+        asked: list[Claim | None] = [self.server, self.tool(qualified)]
+        if self.tells_callers_apart:
+            asked.append(self.caller(caller))
+        claims = [claim for claim in asked if claim is not None]
+        now, granted = self.ledger.now(), wanted or ENDLESS
+        taken: list[tuple[Claim, int]] = []
+        for claim in claims:
+            granted = claim.reserve(granted, now)
+            taken.append((claim, granted))
+        for claim, units in taken:
+            claim.refund(units - granted, now)
+        spending = Spending(granted)
+        try:
+            yield spending
+        finally:
+            for claim in claims:
+                claim.refund(granted - min(spending.used, granted), now)
 
     def lines(self) -> Iterable[Line]:
         """Every quota that was asked for so far, by whatever process, with its use."""

@@ -22,13 +22,14 @@ from mcpkit.core.json import JsonError, validate
 from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
 from mcpkit.metering import Usage, show
 from mcpkit.metering.ledger import LedgerError
-from mcpkit.metering.quotas import Quotas
+from mcpkit.metering.quotas import ANYBODY, Quotas
 from mcpkit.policy import grants_for
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
     from mcpkit.metering.recorder import Recorder
     from mcpkit.policy import Evaluator, Grants
+    from mcpkit.wasmedge import EdgeResult
 
 MAX_ARGUMENTS = 64 << 20
 
@@ -51,10 +52,15 @@ def run(args: argparse.Namespace) -> int:
             grants, secrets = grants_for(policy, spec.module), _secrets(config, spec)
             tool = spec.bind(limits, grants, secrets=secrets, **claims)
             recorder = options.recorder(args, config)
-            if recorder is not None:
+            call: CallResult | EdgeResult
+            if config is not None and config.runtime.type == "wasmedge":
+                if recorder is not None:
+                    raise CliError("WasmEdge's calls cannot be recorded; use runtime.type wasmtime", exits.USAGE)
+                call = _in_wasmedge(spec, module, limits, grants, secrets, arguments, quotas)
+            elif recorder is not None:
                 with recorder:
-                    call = tool.call(arguments, record=True)
-                    _note(recorder, spec, module, limits, arguments, call, grants, secrets)
+                    recorded = call = tool.call(arguments, record=True)
+                    _note(recorder, spec, module, limits, arguments, recorded, grants, secrets)
             elif options.monitors(args, config):
                 shown = options.meter(args, config) or options.display(config)
                 call = watched(tool, arguments, shown, limits.max_units)
@@ -74,6 +80,29 @@ def run(args: argparse.Namespace) -> int:
     if form is not None:
         print(show(usage, form), file=sys.stderr)
     return outcome.exit
+
+
+def _in_wasmedge(
+    spec: ToolSpec,
+    module: Module,
+    limits: Limits,
+    grants: Grants,
+    secrets: list[tuple[str, str]],
+    arguments: bytes,
+    quotas: Quotas | None,
+) -> EdgeResult:
+    from mcpkit.guests.edge import edge_tool
+    from mcpkit.wasmedge import find
+
+    edge = edge_tool(find(), spec, module.path, limits, grants, secrets)
+    if quotas is None:
+        return edge.call(arguments)
+    with quotas.spending(spec.qualified, ANYBODY, edge.max_units) as spending:
+        if spending.granted == 0:
+            raise CliError("a quota of compute units is used up; mcpkit quotas shows which", exits.COMPUTE_LIMIT)
+        ended = edge._replace(max_units=spending.granted).call(arguments)
+        spending.used = ended.units
+    return ended
 
 
 def _note(
@@ -157,7 +186,7 @@ def _arguments(text: str | None) -> bytes:
     return raw
 
 
-def _print(call: CallResult, outcome: Outcome) -> None:
+def _print(call: CallResult | EdgeResult, outcome: Outcome) -> None:
     said = call.stderr.decode(errors="replace")
     if said:
         said = harmless(said) if sys.stderr.isatty() else said
@@ -169,7 +198,7 @@ def _print(call: CallResult, outcome: Outcome) -> None:
         complain(harmless(outcome.error))
 
 
-def _as_json(spec: ToolSpec, call: CallResult, outcome: Outcome, usage: Usage) -> str:
+def _as_json(spec: ToolSpec, call: CallResult | EdgeResult, outcome: Outcome, usage: Usage) -> str:
     """Status, answer and usage as one object; the answer's text is put in as the tool gave it."""
     members = [("tool", json.dumps(spec.name)), ("status", json.dumps(call.status))]
     if outcome.result is not None:

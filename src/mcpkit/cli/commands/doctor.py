@@ -39,6 +39,7 @@ def examine() -> tuple[dict[str, Any], list[str]]:
         ("features", _features),
         ("kernels", _kernels),
         ("wasmtime", _wasmtime),
+        ("wasmedge", _wasmedge),
         ("compilers", _compilers),
         ("cache", _cache),
     ):
@@ -67,6 +68,17 @@ def _wasmtime() -> dict[str, str]:
 
     library = find_library()
     return {"version": str(library.version), "path": str(library.path)}
+
+
+def _wasmedge() -> dict[str, str] | None:
+    """None where it is not installed, which nothing but `runtime.type: wasmedge` misses."""
+    from mcpkit.wasmedge.library import WasmEdgeError, find
+
+    try:
+        edge = find()
+    except WasmEdgeError:
+        return None
+    return {"version": edge.version, "path": str(edge.path)}
 
 
 def _compilers() -> list[str]:

@@ -103,6 +103,7 @@ def serve(
     from mcpkit.policy import PolicyError
     from mcpkit.security.credentials import CredentialError
     from mcpkit.wasm import WasmRuntimeError
+    from mcpkit.wasmedge.library import WasmEdgeError
 
     # On stdio a client started this server, and starts it again when it likes.
     config = settings.config
@@ -119,7 +120,16 @@ def serve(
             app = Application(
                 config, limits=settings.limits, reloadable=reloadable, registry=registry, recorder=recorder
             )
-    except (WasmRuntimeError, WasmError, GuestError, PolicyError, CredentialError, NativeError, LedgerError) as error:
+    except (
+        WasmRuntimeError,
+        WasmError,
+        GuestError,
+        PolicyError,
+        CredentialError,
+        NativeError,
+        LedgerError,
+        WasmEdgeError,
+    ) as error:
         raise CliError(str(error), exits.CANNOT_LOAD) from None
     except OSError as error:
         raise CliError(f"{error.filename}: {error.strerror}", exits.CANNOT_LOAD) from None
