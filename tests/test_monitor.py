@@ -56,6 +56,48 @@ def on_a_terminal(words: list[str], **more: Any) -> bytes:
     return seen
 
 
+# ---- the log ----
+
+HANDLER = """
+def greet(name: str) -> str:
+    return f"hello {name}"
+"""
+LOGGED = """
+server: {{log_format: json}}
+runtime:
+  wasm:
+    modules: [{{path: hostile.wat}}, {{path: add.wat}}]
+    metering: {{enabled: {enabled}, log_calls: true, max_compute_units: 1M}}
+mcp:
+  tools: [{{name: greet, handler: "greet.py:greet"}}]
+"""
+
+
+@pytest.mark.parametrize(("enabled", "logged"), [("true", True), ("false", False)])
+def test_calls_are_logged_with_what_they_used(folder: Path, enabled: str, logged: bool) -> None:
+    (folder / "greet.py").write_text(HANDLER)
+    (folder / "c.yaml").write_text(LOGGED.format(enabled=enabled))
+    with http_server("--config", str(folder / "c.yaml")) as server:
+        server.call("add", {"a": 2, "b": 40})
+        if logged:
+            server.call("hostile_spin", {})
+        server.call("greet", {"name": "Ann"})
+        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    calls = [line for line in lines if line["message"] == "call ended"]
+    if not logged:
+        assert calls == []
+        return
+    assert [(line["tool"], line["caller"], line["status"]) for line in calls] == [
+        ("add", "anonymous", "ok"),
+        ("hostile_spin", "anonymous", "out_of_units"),
+        ("greet", "anonymous", "ok"),
+    ]
+    assert 0 < calls[0]["compute_units"] < 100
+    assert calls[1]["compute_units"] > 990_000
+    assert all(line["duration_ms"] > 0 for line in calls)
+    assert not any("Ann" in json.dumps(line) for line in calls), "arguments are nobody's business"
+
+
 # ---- mcpkit call ----
 
 

@@ -29,7 +29,7 @@ from mcpkit.config import (
 from mcpkit.core.serve import Exchange, Server
 from mcpkit.core.wasm import Tool
 from mcpkit.guests import Catalogue, ToolSpec, receipts
-from mcpkit.guests.answer import command_answer
+from mcpkit.guests.answer import ERROR, USAGE, command_answer
 from mcpkit.mcp import Dispatcher, Features, Hub, Link, Runner, ServerInfo, Tasks, Wishes, open_store
 from mcpkit.mcp.errors import invalid_params
 from mcpkit.mcp.features import Nothing, has_resource
@@ -58,8 +58,6 @@ log = logging.getLogger("mcpkit")
 ENDPOINT = "/mcp"
 NATIVE = "python"
 """What stands for the module in the qualified names of tools written in Python."""
-USAGE = "io.mcpkit/usage"
-"""Where a result says what its call used; the core writes the same for guests."""
 ERAS: tuple[Era, ...] = ("legacy", "modern")
 
 
@@ -354,6 +352,7 @@ class Application:
             or bool(self.security and self.security.scopes_for(spec.qualified))
             or self.guard.restricts_tool(spec.name, spec.qualified)
             or self._recorder is not None
+            or self._logs_calls()
             or spec.name in self._edges
         )
 
@@ -411,8 +410,28 @@ class Application:
             return None
         return self.runner.ask(exchange)
 
+    def _logs_calls(self) -> bool:
+        metering = self.config.runtime.wasm.metering
+        return metering.enabled and metering.log_calls
+
     async def call_tool(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
         """Run any tool; the CallToolResult. Raises McpError."""
+        result = await self._answer_call(name, arguments, link)
+        if self._logs_calls():
+            meta = result.get("_meta", {})
+            usage, error = meta.get(USAGE, {}), meta.get(ERROR, {})
+            facts = {
+                "tool": name,
+                "caller": self.security.caller(link.principal) if self.security and link.principal else ANYBODY,
+                "status": error.get("kind") or ("guest_error" if result.get("isError") else "ok"),
+                "compute_units": usage.get("computeUnits", 0),
+                "duration_ms": usage.get("durationMs", 0),
+                "memory_bytes": usage.get("memoryBytes", 0),
+            }
+            log.info("call ended", extra=facts)
+        return result
+
+    async def _answer_call(self, name: str, arguments: dict[str, Any], link: Link) -> dict[str, Any]:
         native = self.registry.tools.get(name) if self.registry is not None else None
         if native is not None or name in self.guests:
             refusal = self.guard.tool(name, self._qualified(name), arguments, link)

@@ -88,6 +88,8 @@ class Metering(Section, frozen=True, kw_only=True):
     display_format: DisplayFormat = "minimal"
     enable_monitoring: bool = False
     """Live updates on the terminal while calls run."""
+    log_calls: bool = False
+    """A line of the log for each tool call that has ended: who, which tool, how it ended, what it used."""
     sampling: Sampling = Sampling()
     memory_limits: MemoryLimits = MemoryLimits()
     limits: UnitLimits = UnitLimits()

@@ -6,6 +6,7 @@ import json
 from typing import Any, Protocol
 
 USAGE = "io.mcpkit/usage"
+"""Where a result says what its call used; the core writes the same for guests."""
 ERROR = "io.mcpkit/error"
 
 
