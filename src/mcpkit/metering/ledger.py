@@ -11,13 +11,16 @@ import fcntl
 import logging
 import mmap
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcpkit.core.meter import ACCOUNT_BYTES, Accounts, account_key
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = logging.getLogger("mcpkit.metering")
 
@@ -108,6 +111,8 @@ class Ledger:
 
     def save(self) -> None:
         """Write what has changed since the last time."""
+        import sqlite3
+
         now = self.now()
         with self._lock:
             names = list(self._names.items())
@@ -194,6 +199,8 @@ def _map(path: Path) -> tuple[mmap.mmap, bool]:
 
 def _open_database(path: Path) -> sqlite3.Connection:
     """A damaged database is put aside: the counters are in the mapped file."""
+    import sqlite3  # only where there are quotas: it takes milliseconds of a server's start
+
     try:
         return _prepared(path)
     except sqlite3.Error as error:
@@ -209,6 +216,8 @@ def _open_database(path: Path) -> sqlite3.Connection:
 
 
 def _prepared(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
     try:
