@@ -257,7 +257,9 @@ def test_secrets_do_not_show_themselves() -> None:
 
 
 def test_log_lines_hide_them_in_every_form() -> None:
-    hide(["s3cr+t/value", "abc"])
+    hide(["s3cr+t/value", "abc", 'pä"ssword'])
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "got %s", ('pä"ssword',), None)
+    assert "ssword" not in logs.JsonFormatter().format(record)
     assert redacted("key s3cr+t/value, in a URL s3cr%2Bt%2Fvalue, short abc") == "key ***, in a URL ***, short abc"
     for formatter in (logs.TextFormatter(), logs.JsonFormatter()):
         try:

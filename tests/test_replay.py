@@ -201,9 +201,18 @@ credentials: [{{name: key, env: THE_KEY}}]
     (path,) = (tmp_path / "r").glob("*.json")
     receipt = read(path)
     assert receipt.tool.secrets == ("KEY",)
-    assert "sesame" not in json.dumps(json.loads(path.read_text()) | {"result": None})
+    assert "sesame" not in path.read_text()
+    assert b"KEY=***" in base64.b64decode(receipt.result.output)
     assert not receipt.reproducible
     assert "credentials" in receipt.why_not
+
+
+def test_what_is_no_file_is_no_receipt(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "zero.json"):
+        with pytest.raises(ReceiptError, match="not a file"):
+            read(tmp_path / name)
 
 
 # ---- servers ----

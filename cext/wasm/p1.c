@@ -395,6 +395,12 @@ static bool find_memory(p1_guest *g, wasmtime_caller_t *caller)
     return true;
 }
 
+/* It tells of folders and files, which nobody keeps. */
+static bool looks_outside(const char *name, uint32_t descriptor)
+{
+    return strncmp(name, "path_", 5) == 0 || (strncmp(name, "fd_", 3) == 0 && descriptor > 2);
+}
+
 static wasm_trap_t *enter(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t count)
 {
     const struct mck_p1_binding *binding = env;
@@ -403,7 +409,8 @@ static wasm_trap_t *enter(void *env, wasmtime_caller_t *caller, wasmtime_val_raw
     p1_guest g = {.api = api, .context = api->caller_context(caller)};
     g.call = api->context_get_data(g.context);
     g.state = g.call->p1;
-    if (g.call->recall != NULL && strncmp(binding->entry->name, "path_", 5) == 0 && g.call->tool->folder_count != 0)
+    if (g.call->recall != NULL && g.call->tool->folder_count != 0 &&
+        looks_outside(binding->entry->name, (uint32_t)values[0].i32))
         mck_recall_outside(g.call);
     uint32_t error = find_memory(&g, caller) ? binding->entry->run(&g, values) : P1_FAULT;
     if (g.call->exited || mck_recall_diverged(g.call))

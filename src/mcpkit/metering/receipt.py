@@ -105,9 +105,13 @@ def encode(receipt: Receipt) -> bytes:
 def read(path: Path) -> Receipt:
     """A receipt from a file, which may be anybody's. Raises ReceiptError."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.exists() and not path.is_file():  # one would wait at a pipe, and read a device without end
+            raise ReceiptError(f"{path}: not a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise ReceiptError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
-        return _decoder.decode(path.read_bytes())
+        return _decoder.decode(data)
     except OSError as error:
         raise ReceiptError(f"{path}: {error.strerror or error}") from None
     except msgspec.MsgspecError as error:

@@ -15,6 +15,7 @@ import msgspec
 
 from mcpkit.core.digest import sha256
 from mcpkit.metering.receipt import Called, Ended, Engine, Held, Receipt, ReceiptError, Used, encode, packed, sign
+from mcpkit.security.secrets import redacted
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
@@ -78,9 +79,9 @@ class Recorder:
             why_not=why,
             result=Ended(
                 status=result.status,
-                output=packed(result.output),
+                output=packed(_masked(result.output) if tool.secrets else result.output),
                 exit_status=result.exit_status,
-                detail=result.detail.replace("\0", "")[: 1 << 20],
+                detail=redacted(result.detail.replace("\0", ""))[: 1 << 20],
             ),
             usage=Used(units=result.units, memory_bytes=result.memory_bytes, wall_ns=result.wall_ns),
         )
@@ -114,6 +115,11 @@ class Recorder:
         self.lost += 1
         if self.lost & (self.lost - 1) == 0:  # the first, the second, the fourth, …
             log.error("%d receipts are lost: %s", self.lost, why)
+
+
+def _masked(output: bytes) -> bytes:
+    """A guest may tell its secrets in a result, which passes; a receipt is kept."""
+    return redacted(output.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -44,9 +44,13 @@ def hide(texts: Iterable[str]) -> None:
     global _hidden
     with _lock:
         long = [text for text in texts if len(text) >= SHORTEST]
-        wanted = {form for text in long for form in (text, quote(text, safe=""), json.dumps(text)[1:-1])}
+        wanted = {form for text in long for form in _forms(text)}
         # The longest first: one secret may be a part of another.
         _hidden = tuple(sorted({*_hidden, *wanted}, key=len, reverse=True))
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    return text, quote(text, safe=""), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def redacted(line: str) -> str:

@@ -19,14 +19,16 @@ from mcpkit.cli.outcome import Outcome, harmless, pretty, read
 from mcpkit.cli.terminal import complain, paint
 from mcpkit.config import Config, Limits, Module
 from mcpkit.core.json import JsonError, validate
-from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError
+from mcpkit.guests import Catalogue, ToolSpec, UnknownToolError, receipts
 from mcpkit.metering import Usage, show
 from mcpkit.metering.ledger import LedgerError
 from mcpkit.metering.quotas import ANYBODY, Quotas
+from mcpkit.metering.receipt import ReceiptError
 from mcpkit.policy import grants_for
 
 if TYPE_CHECKING:
     from mcpkit.core.wasm import CallResult
+    from mcpkit.metering.receipt import Called
     from mcpkit.metering.recorder import Recorder
     from mcpkit.policy import Evaluator, Grants
     from mcpkit.wasmedge import EdgeResult
@@ -59,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
                 call = _in_wasmedge(spec, module, limits, grants, secrets, arguments, quotas)
             elif recorder is not None:
                 with recorder:
+                    about = _about(recorder, spec, module, grants, secrets)
                     recorded = call = tool.call(arguments, record=True)
-                    _note(recorder, spec, module, limits, arguments, recorded, grants, secrets)
+                    outside = receipts.outside(spec.program)
+                    recorder.note(about, receipts.held(spec, limits), arguments, recorded, outside=outside)
             elif options.monitors(args, config):
                 shown = options.meter(args, config) or options.display(config)
                 call = watched(tool, arguments, shown, limits.max_units)
@@ -105,21 +109,15 @@ def _in_wasmedge(
     return ended
 
 
-def _note(
-    recorder: Recorder,
-    spec: ToolSpec,
-    module: Module,
-    limits: Limits,
-    arguments: bytes,
-    call: CallResult,
-    grants: Grants,
-    secrets: list[tuple[str, str]],
-) -> None:
-    from mcpkit.guests import receipts
-
+def _about(
+    recorder: Recorder, spec: ToolSpec, module: Module, grants: Grants, secrets: list[tuple[str, str]]
+) -> Called:
+    """Before the call: the module's file may be another one after it."""
     names = tuple(name for name, _ in secrets)
-    about = receipts.called(spec, recorder.module(module.path.read_bytes()), grants.environment, names)
-    recorder.note(about, receipts.held(spec, limits), arguments, call, outside=receipts.outside(spec.program))
+    try:
+        return receipts.called(spec, recorder.module(module.path.read_bytes()), grants.environment, names)
+    except ReceiptError as error:
+        raise CliError(str(error), exits.CANNOT_LOAD) from None
 
 
 def _secrets(config: Config | None, spec: ToolSpec) -> list[tuple[str, str]]:

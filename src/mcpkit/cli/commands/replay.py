@@ -12,6 +12,7 @@ import msgspec
 
 from mcpkit.cli import exits
 from mcpkit.cli.exits import CliError
+from mcpkit.cli.outcome import harmless
 from mcpkit.cli.terminal import paint
 from mcpkit.core.digest import sha256
 from mcpkit.core.wasm import WasmError
@@ -140,6 +141,6 @@ def _show(outcome: Outcome) -> None:
     colour = {"same": "32", "differs": "31", "failed": "31", "skipped": "33"}[outcome.state]
     wipe = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(wipe, end="", file=sys.stderr, flush=True)
-    print(f"{paint(outcome.state, colour, sys.stdout):<8} {outcome.receipt} {outcome.tool}")
+    print(f"{paint(outcome.state, colour, sys.stdout):<8} {harmless(f'{outcome.receipt} {outcome.tool}')}")
     for line in outcome.differences:
-        print(f"         {line}")
+        print(f"         {harmless(line)}")
