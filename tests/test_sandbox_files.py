@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -207,6 +208,98 @@ def test_only_what_is_allowed_without_its_folder(runtime: Runtime, tree: Path) -
     assert partly("delete", "data/in/a.txt") == ACCES
 
 
+def test_folders_are_renamed_only_where_all_in_them_is_allowed_anyway(runtime: Runtime, tree: Path) -> None:
+    """What no rule allows must not come to be allowed under another name."""
+    some = Guest(runtime, tree, ("data/*", CHANGE, True), ("data/out/**", CHANGE, True))
+    assert some("read", "data/in/a.txt") == ACCES
+    assert some("rename", "data/in", "data/out/in") == ACCES
+    assert some("rename", "data/out", "data/in/out") == ACCES
+    assert (tree / "data/in/a.txt").exists()
+    whole = Guest(runtime, tree, ("data/**", ("read", "delete"), True), ("data/**", ("write", "create"), True))
+    assert whole("rename", "data/in/deep", "data/out/deep") == ""
+    assert whole("read", "data/out/deep/b.txt") == "<data/in/deep/b.txt>"
+    lists = Guest(runtime, tree, ("data/**", ("read", "create", "delete"), True), ("data/out/**", CHANGE, True))
+    assert lists("rename", "data/secret", "data/out/secret") == ACCES  # its files cannot be written where they are
+
+
+@pytest.mark.parametrize(
+    "path", ["self/environ", "self/mem", "self/maps", "self/root/etc/passwd", "self/fd/0", "version"]
+)
+def test_processes_are_no_files(runtime: Runtime, path: str) -> None:
+    """Not even where everything is allowed: the server's own memory is there."""
+    whole = Tool(
+        runtime.open(guests.build("files")),
+        style="command",
+        argv=("files",),
+        folders=[(Path("/"), "/", True), (Path("/proc"), "/processes", True)],
+        rules=[("/**", CHANGE, True)],
+    )
+    for of in ("/proc", "/processes", f"/proc/{os.getpid()}/task/{os.getpid()}/.."):
+        for op in ("read", "write", "list", "delete"):
+            said = json.loads(whole.call(json.dumps({"op": op, "path": f"{of}/{path}"}).encode()).output)
+            assert "errno" in said, said
+    assert "content" in json.loads(whole.call(b'{"op": "list", "path": "/dev"}').output)
+
+
+def test_slashes_at_the_end_mean_folders(guest: Guest, tree: Path) -> None:
+    notdir, isdir = 54, 31
+    assert guest("read", "data/in/a.txt/") == notdir
+    assert guest("write", "data/out/new/") == isdir
+    assert guest("delete", "data/in/a.txt/") == notdir
+    assert guest("rename", "data/in/a.txt/", "data/out/b.txt") == notdir
+    assert guest("rename", "data/in/a.txt", "data/out/b.txt/") == notdir
+    assert guest("link", "data/out/l/", "b.txt") == NOENT
+    assert list((tree / "data/out").iterdir()) == []
+
+
+def test_a_file_called_deleted_is_one(guest: Guest, tree: Path) -> None:
+    """The kernel's own word for files that lost their name."""
+    (tree / "data/in/a.key (deleted)").write_text("still here")
+    assert guest("read", "data/in/a.key (deleted)") == "still here"
+
+
+def test_a_file_that_loses_its_name_meanwhile_is_not_judged_by_another(guest: Guest, tree: Path) -> None:
+    key, other, over = tree / "data/in/b.key", tree / "data/secret/b.key", threading.Event()
+    other.write_text("<key>")
+
+    def race() -> None:
+        while not over.is_set():
+            key.hardlink_to(other)
+            key.unlink()
+
+    thread = threading.Thread(target=race)
+    thread.start()
+    try:
+        seen = {guest("read", "data/in/b.key") for _ in range(400)}
+    finally:
+        over.set()
+        thread.join()
+    assert seen <= {ACCES, NOENT}
+
+
+def test_a_granted_folder_that_became_a_link_is_gone(runtime: Runtime, tree: Path) -> None:
+    """Whoever may write beside it, another guest perhaps, cannot make it lead elsewhere."""
+    one = Guest(runtime, tree)
+    assert one("read", "data/in/a.txt") == "<data/in/a.txt>"
+    (tree / "data").rename(tree / "moved")
+    (tree / "data").symlink_to("outside")
+    assert isinstance(one("read", "data/x.txt"), int)
+    component = Tool(runtime.open(guests.build("echo_p2")), style="command", argv=("x",), folders=[(tree, "/t", True)])
+    assert component.call(b"{}").status == "ok"
+    tree.rename(tree.with_name("moved"))
+    tree.symlink_to("/etc")
+    assert component.call(b"{}").status == "internal"
+    tree.unlink()
+    tree.with_name("moved").rename(tree)
+
+
+def test_folders_may_be_named_through_links(runtime: Runtime, tree: Path) -> None:
+    (tree / "alias").symlink_to("data/in")
+    program = runtime.open(guests.build("files"))
+    one = Tool(program, style="command", argv=("x",), folders=[(tree / "alias", "/in", False)])
+    assert json.loads(one.call(b'{"op": "read", "path": "/in/a.txt"}').output) == {"content": "<data/in/a.txt>"}
+
+
 # ---- a guest that passes nonsense to every function ----
 
 FUNCTIONS = {
@@ -250,30 +343,46 @@ def test_nonsense_is_an_error_number_and_never_more(tmp_path: Path, seed: int) -
     engine.close()
 
 
-def test_descriptors_run_out_with_an_error(tmp_path: Path) -> None:
-    (tmp_path / "f").write_text("x")
-    module = """(module
+# Opens a file until it cannot. Its exit status is the error, and how often it could times 100.
+OPENS = """(module
       (import "wasi_snapshot_preview1" "path_open"
         (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
       (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
       (memory (export "memory") 1) (data (i32.const 100) "f")
-      (func (export "_start") (local $e i32)
+      (func (export "_start") (local $e i32) (local $n i32)
         (loop $again
           (local.set $e (call $open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 0)
             (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 8)))
-          (br_if $again (i32.eqz (local.get $e))))
-        (call $exit (local.get $e))))"""
+          (if (i32.eqz (local.get $e)) (then (local.set $n (i32.add (local.get $n) (i32.const 1))) (br $again))))
+        (call $exit (i32.add (local.get $e) (i32.mul (i32.const 100) (local.get $n))))))"""
+
+
+def test_descriptors_run_out_with_an_error(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
     engine = Engine(LIBRARY, threads=1)
-    tool = Tool(
-        engine.compile(engine.from_text(module)), style="command", argv=("x",), folders=[(tmp_path, "/", False)]
-    )
-    assert tool.call(b"{}").exit_status == 33  # and what the engine opens for itself is open
+    tool = Tool(engine.compile(engine.from_text(OPENS)), style="command", argv=("x",), folders=[(tmp_path, "/", False)])
+    assert tool.call(b"{}").exit_status == 25233  # and what the engine opens for itself is open
     assert at_rest(engine)
     before = len(list(Path("/proc/self/fd").iterdir()))
     results = [tool.call(b"{}") for _ in range(5)]
-    assert {result.exit_status for result in results} == {33}  # too many
+    assert {result.exit_status for result in results} == {25233}  # 256 of its own, four of which it has from the start
     assert at_rest(engine)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+    engine.close()
+
+
+def test_guests_leave_descriptors_for_connections(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    engine = Engine(LIBRARY, threads=1)
+    tool = Tool(engine.compile(engine.from_text(OPENS)), style="command", argv=("x",), folders=[(tmp_path, "/", False)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+    try:
+        assert tool.call(b"{}").exit_status == 14933  # half of them, and one is its folder
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert at_rest(engine)
+    assert tool.call(b"{}").exit_status == 25233
     engine.close()
 
 
