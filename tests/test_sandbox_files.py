@@ -343,6 +343,98 @@ def test_nonsense_is_an_error_number_and_never_more(tmp_path: Path, seed: int) -
     engine.close()
 
 
+# Every function that takes a path; p stands for a pointer and a length.
+BY_PATH = {
+    "path_create_directory": "fp", "path_filestat_get": "fipo", "path_filestat_set_times": "fipIIi",
+    "path_link": "fipfp", "path_open": "fipiIIio", "path_readlink": "fpoio", "path_remove_directory": "fp",
+    "path_rename": "fpfp", "path_symlink": "pfp", "path_unlink_file": "fp",
+}  # fmt: skip
+NAMES = [
+    "f", "d", "d/e", "d/e/../../f", "..", "../outside", "../outside/x", "d/../..", ".", "", "/", "/etc/passwd", "f/",
+    "d//e/", "secret", "secret/s", "d/../secret/s", "l", "l/x", "l/../outside/x", "n" * 255, "n" * 256, "d/" * 2000,
+    "nul\0f", "\u00e9", "../granted/f", "d/e/new", "new", "secret/new", "../outside/new",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_done_with_paths_nothing_else_changes(tmp_path: Path, seed: int) -> None:
+    """Calls by chance, also on folders that earlier ones opened: what is outside or denied stays as it is."""
+    pick = random.Random(seed)
+    for folder in ("granted/d/e", "granted/secret", "outside"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("granted/f", "granted/d/e/g", "granted/secret/s", "outside/x"):
+        (tmp_path / file).write_text(f"<{file}>")
+    (tmp_path / "granted/l").symlink_to("../outside")
+
+    def kept() -> list[Any]:
+        paths = [tmp_path / "outside", tmp_path / "granted/secret"]
+        found = [inner for path in paths for inner in (path, *sorted(path.rglob("*")))]
+        return [(path, path.lstat().st_mtime_ns, path.is_file() and path.read_text()) for path in found]
+
+    data, places = bytearray(), []
+    for name in NAMES:
+        places.append((1024 + len(data), len(name.encode())))
+        data += name.encode()
+    imports, calls = [], []
+    types = {"f": "i32", "i": "i32", "o": "i32", "p": "i32 i32", "I": "i64"}
+    for name, parameters in BY_PATH.items():
+        signature = " ".join(types[one] for one in parameters)
+        imports.append(f'(import "wasi_snapshot_preview1" "{name}" (func ${name} (param {signature}) (result i32)))')
+    for _ in range(3000):
+        name = pick.choice(list(BY_PATH))
+        values = []
+        for one in BY_PATH[name]:
+            values += {
+                "f": lambda: [f"(i32.const {pick.choice([3, 3, 3, 4, 5, 6, 7, 99])})"],
+                "i": lambda: [f"(i32.const {pick.choice([0, 1, 1, 2, 4, 5, 9, 13, 64, -1])})"],
+                "o": lambda: [f"(i32.const {pick.choice([0, 128, 512, 65535, -1])})"],
+                "I": lambda: [f"(i64.const {pick.choice([0, 2, 64, 66, 2**14, -1])})"],
+                "p": lambda: ["(i32.const {}) (i32.const {})".format(*pick.choice(places))],
+            }[one]()
+        calls.append(f"(drop (call ${name} {' '.join(values)}))")
+    text = "".join(f"\\{byte:02x}" for byte in data)
+    module = f"""(module {" ".join(imports)} (memory (export "memory") 1) (data (i32.const 1024) "{text}")
+        (func (export "_start") {" ".join(calls)}))"""
+    engine = Engine(LIBRARY, threads=1)
+    tool = Tool(
+        engine.compile(engine.from_text(module)),
+        style="command",
+        argv=("x",),
+        folders=[(tmp_path / "granted", "/", True)],
+        rules=[(f"{tmp_path}/granted/**", CHANGE, True), (f"{tmp_path}/granted/secret/**", CHANGE, False)],
+    )
+    before = kept()
+    assert tool.call(b"{}").status == "ok"
+    assert kept() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["granted", "outside"]
+    engine.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_waiting_for_nonsense(seed: int) -> None:
+    pick = random.Random(seed)
+    calls = []
+    for _ in range(400):
+        for at in range(0, 48 * 4, 48):  # userdata, kind, clock or descriptor, time, whether it is absolute
+            calls.append(f"(i32.store8 (i32.const {at + 8}) (i32.const {pick.choice([0, 0, 1, 2, 3, 255])}))")
+            calls.append(f"(i32.store (i32.const {at + 16}) (i32.const {pick.choice([0, 1, 2, 3, 4, -1])}))")
+            calls.append(f"(i64.store (i32.const {at + 24}) (i64.const {pick.choice([0, 1, 1000])}))")
+            calls.append(f"(i32.store (i32.const {at + 40}) (i32.const {pick.choice([0, 1, -1])}))")
+        values = [
+            [0, 0, 0, 65500, 65536, -1],
+            [0, 8, 256, 65530, -1],
+            [0, 1, 4, 4, 1365, 4096, 4097, -1],
+            [192, 65533, -4],
+        ]
+        calls.append(f"(drop (call $poll {' '.join(f'(i32.const {pick.choice(one)})' for one in values)}))")
+    module = f"""(module
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (func (export "_start") {" ".join(calls)}))"""
+    engine = Engine(LIBRARY, threads=1)
+    assert Tool(engine.compile(engine.from_text(module)), style="command", argv=("x",)).call(b"{}").status == "ok"
+    engine.close()
+
+
 # Opens a file until it cannot. Its exit status is the error, and how often it could times 100.
 OPENS = """(module
       (import "wasi_snapshot_preview1" "path_open"
