@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import guests
+from mcpkit.config import loads_policy
 from mcpkit.core.wasm import Tool
+from mcpkit.policy import Evaluator, grants_for
 from mcpkit.policy.grants import Grants, PathRule
 from mcpkit.policy.preopens import GrantError, preopens
 from mcpkit.wasm import Runtime
@@ -188,3 +190,69 @@ policy: {{core: {{storage: {{allow: ["{tree}/**"], deny: ["{tree}/private/**"]}}
     config.write_text(config.read_text().replace(str(guests.build("opens_p2")), str(guests.build("calculator"))))
     with http_server("--config", str(config)) as server:
         assert server.call("add", {"a": 1, "b": 2}).json["result"]["structuredContent"] == {"result": 3}
+
+
+# ---- folders that are named through links ----
+
+
+def granted(tree: Path, allow: list[str], deny: list[str] | None = None) -> Grants:
+    access = ["read", "write", "create", "delete"]
+    storage = {
+        "allow": [{"uri": f"{tree}/{one}", "access": access} for one in allow],
+        "deny": [f"{tree}/{one}" for one in deny or []],
+    }
+    return grants_for(Evaluator(loads_policy(json.dumps({"core": {"storage": storage}}))), "m", {})
+
+
+def read(runtime: Runtime, given: Grants, path: Path) -> Any:
+    tool = Tool(
+        runtime.open(guests.build("files")),
+        style="command",
+        argv=("files",),
+        folders=[(folder.host, folder.guest, True) for folder in given.folders],
+        rules=[(rule.pattern, rule.access, rule.allow) for rule in given.rules],
+    )
+    said = json.loads(tool.call(json.dumps({"op": "read", "path": str(path)}).encode()).output)
+    return said.get("content", said.get("errno"))
+
+
+def test_a_denial_through_a_link_is_one_of_what_it_leads_to(runtime: Runtime, tree: Path) -> None:
+    (tree / "alias").symlink_to("data/in")
+    assert read(runtime, granted(tree, ["data/**"]), tree / "data/in/a.txt") == "hello"
+    assert read(runtime, granted(tree, ["data/**"], ["alias/**"]), tree / "data/in/a.txt") == 2
+    assert read(runtime, granted(tree, ["data/**"], ["alias/*.txt"]), tree / "data/in/a.txt") == 2
+    assert read(runtime, granted(tree, ["data/**"], ["alias/*.key"]), tree / "data/in/a.txt") == "hello"
+
+
+def test_an_allowance_through_a_link_is_one_of_what_it_leads_to(runtime: Runtime, tree: Path) -> None:
+    (tree / "alias").symlink_to("data/in")
+    assert read(runtime, granted(tree, ["alias/**"]), tree / "alias/a.txt") == "hello"
+    assert read(runtime, granted(tree, ["alias/**"], ["data/in/a.txt"]), tree / "alias/a.txt") == 2
+
+
+def test_guests_cannot_allow_themselves_anything_by_a_link(
+    runtime: Runtime, tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tree / "data/out/mine").symlink_to("../../private")  # as a guest could, before the server starts again
+    given = granted(tree, ["data/**", "data/out/mine/**"])
+    assert isinstance(read(runtime, given, tree / "data/out/mine/key"), int)
+    assert isinstance(read(runtime, given, tree / "private/key"), int)
+    assert "guests may change links there, because of" in caplog.text
+    with pytest.raises(GrantError, match=r"data/out/mine leads through a link to .*/private, and guests may change"):
+        preopens(given, "m")
+
+
+def test_a_place_with_a_wildcard_in_its_name_is_not_widened(
+    runtime: Runtime, tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tree / "d*").mkdir()
+    (tree / "alias").symlink_to("d*")
+    given = granted(tree, ["alias/**"])
+    assert isinstance(read(runtime, given, tree / "data/in/a.txt"), int)
+    assert "wildcard" in caplog.text
+
+
+@pytest.mark.parametrize("folder", ["/", "/proc", "/proc/self"])
+def test_components_are_not_given_processes_as_files(folder: str) -> None:
+    with pytest.raises(GrantError, match="this server's own memory"):
+        preopens(grants(("allow", f"{folder.rstrip('/')}/**", READ)), "m")

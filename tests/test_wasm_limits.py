@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import guests
 from mcpkit.core.wasm import Call, CallResult, Engine, Program, Tool
 from mcpkit.wasm import find_library
 
@@ -76,6 +77,9 @@ SLEEP = """(module
       (i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const %d))
       (drop (call $poll (i32.const 0) (i32.const 128) (i32.const 1) (i32.const 256)))
       (br $forever))))"""
+
+# The engine's own WASI, which components have, sleeps in the host: nothing wakes it.
+SLEEP_IN_HOST = guests.source("sleep_p2").replace("86_400_000_000_000", "%d")
 
 # Writes 4 KiB to stdout (1) or stderr (2) for ever.
 SHOUT = """(module
@@ -221,7 +225,7 @@ def test_wall_clock_stops_whatever_runs(engine: Engine, hostile: Program, name: 
 
 def test_a_guest_stuck_in_the_host_is_answered_and_left_behind(engine: Engine, hostile: Program) -> None:
     """A23: the caller has its answer while the thread is still blocked; the service goes on with a new thread."""
-    stuck = command(engine, SLEEP % (SECOND // 2), timeout_ns=SECOND // 10)
+    stuck = command(engine, SLEEP_IN_HOST % (SECOND // 2), timeout_ns=SECOND // 10)
     result = stuck.call(b"{}")
     assert result.status == "timeout"
     assert engine.stats()["stuck_threads"] == 1
@@ -240,7 +244,7 @@ def unstuck(engine: Engine) -> None:
 
 
 def test_a_tool_with_too_many_stuck_threads_is_refused(engine: Engine, hostile: Program) -> None:
-    stuck = command(engine, SLEEP % (SECOND // 4), timeout_ns=SECOND // 20, max_stuck=2)
+    stuck = command(engine, SLEEP_IN_HOST % (SECOND // 4), timeout_ns=SECOND // 20, max_stuck=2)
     calls = [stuck.start(b"{}") for _ in range(2)]
     assert {result.status for result in finished(engine, calls)} == {"timeout"}
     refused = stuck.call(b"{}")
@@ -250,6 +254,32 @@ def test_a_tool_with_too_many_stuck_threads_is_refused(engine: Engine, hostile: 
     unstuck(engine)
     assert stuck.call(b"{}").status == "timeout", "taken on again once its threads are back"
     unstuck(engine)
+
+
+def test_a_module_that_sleeps_is_woken_at_its_time_limit(engine: Engine, hostile: Program) -> None:
+    """A23: it holds no thread beyond its call, however long it wanted to sleep; its tool is never refused for that."""
+    unstuck(engine)
+    sleeper = command(engine, SLEEP % (24 * 3600 * SECOND), timeout_ns=SECOND // 20, max_stuck=1)
+    calls = [sleeper.start(b"{}") for _ in range(6)]
+    results = finished(engine, calls)
+    assert {(result.status, result.detail) for result in results} == {
+        ("timeout", "stopped at the time limit of 0.05 seconds")
+    }
+    unstuck(engine)
+    assert sleeper.call(b"{}").status == "timeout", "not refused"
+    unstuck(engine)
+    assert works(engine, hostile)
+
+
+def test_a_module_that_sleeps_is_woken_to_be_cancelled(engine: Engine) -> None:
+    sleeper = command(engine, SLEEP % (24 * 3600 * SECOND), timeout_ns=3600 * SECOND, max_stuck=1)
+    for _ in range(3):
+        call = sleeper.start(b"{}")
+        time.sleep(0.03)
+        call.cancel()
+        (result,) = finished(engine, [call])
+        assert (result.status, result.detail) == ("cancelled", "cancelled")
+        unstuck(engine)
 
 
 def test_time_counts_while_waiting_for_an_instance(hostile: Program) -> None:
@@ -369,7 +399,11 @@ def test_a_tool_that_is_slow_inline_moves_to_the_threads(hostile: Program) -> No
     """A23: 128 MiB filled in the first slice is more than the caller's thread can spare: not again."""
     big = function(hostile, "fill", max_units=200 * MIB, max_memory=128 * MIB)
     assert big.is_inline
-    assert big.call(b"{}").status == "out_of_units"
+    # A machine that is busy elsewhere may end a first slice before it was too long.
+    for _ in range(10):
+        assert big.call(b"{}").status == "out_of_units"
+        if not big.is_inline:
+            break
     assert not big.is_inline
     assert big.call(b"{}", max_units=1000).status == "out_of_units"
     assert function(hostile, "small").is_inline, "other tools of the program keep their place"

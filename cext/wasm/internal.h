@@ -198,6 +198,7 @@ struct mck_wasm_call {
     struct mck_recall *recall;      /* NULL: nothing is kept or told again */
     struct mck_p1 *p1;              /* preview 1: the guest's descriptors */
     bool exited;                    /* it called proc_exit: run_exit is its status */
+    bool halted;                    /* it slept when it was cancelled or its time was over, and was woken to end */
     bool overflow;                  /* stdout went over the limit */
     int run_exit;
     uint64_t given_units;
@@ -283,6 +284,9 @@ void mck_recall_free(mck_wasm_call *call);
 wasmtime_error_t *mck_p1_define(mck_wasm_program *program);
 bool mck_p1_begin(mck_wasm_call *call);
 void mck_p1_end(mck_wasm_call *call);
+/* A granted folder, whose path led through no link when the tool was made: one that a guest has put there since does not
+ * count. Minus one, and errno: it is not there. Only where mck_wasm_keeps_rules says so. */
+int mck_p1_open_folder(const char *path);
 
 void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit);
 

@@ -4,7 +4,6 @@
 #include "p1.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -17,6 +16,8 @@
 
 #define SECOND UINT64_C(1000000000)
 #define MAX_SUBSCRIPTIONS 4096u
+/* Shorter than the time that the ticker gives a slice after its call's end. */
+#define PIECE_NS UINT64_C(10000000)
 
 void p1_put16(uint8_t *at, uint16_t n)
 {
@@ -234,6 +235,23 @@ static uint64_t due_in(const uint8_t *subscription)
     return timeout > now ? timeout - now : 0;
 }
 
+/* Sleeps, in pieces: a call that is cancelled or whose time is over gives its thread back. False: it has to end. */
+static bool rest(mck_wasm_call *call, uint64_t ns)
+{
+    uint64_t now = mck_clock(), end = ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
+    while (now < end) {
+        if (atomic_load_explicit(&call->cancelled, memory_order_relaxed) || now >= call->deadline_ns)
+            return false;
+        uint64_t piece = end - now < PIECE_NS ? end - now : PIECE_NS;
+        if (call->deadline_ns - now < piece)
+            piece = call->deadline_ns - now;
+        struct timespec pause = {.tv_sec = 0, .tv_nsec = (long)piece};
+        (void)nanosleep(&pause, NULL);
+        now = mck_clock();
+    }
+    return true;
+}
+
 /* What is not a clock is always ready: stdin and files never make anybody wait. */
 static uint32_t poll_oneoff(p1_guest *g, const wasmtime_val_raw_t *a)
 {
@@ -259,12 +277,9 @@ static uint32_t poll_oneoff(p1_guest *g, const wasmtime_val_raw_t *a)
         if (wait < shortest)
             shortest = wait;
     }
-    if (shortest > 0) {
-        struct timespec pause = {.tv_sec = (time_t)(shortest / SECOND), .tv_nsec = (long)(shortest % SECOND)};
-        if (shortest / SECOND > UINT32_MAX)
-            pause.tv_sec = UINT32_MAX;
-        while (nanosleep(&pause, &pause) != 0 && errno == EINTR)
-            ;
+    if (!rest(g->call, shortest)) {
+        g->call->halted = true;
+        return P1_SUCCESS;
     }
     /* The subscriptions may lie where the events go. */
     uint8_t *copy = malloc((size_t)count * 48);
@@ -413,7 +428,7 @@ static wasm_trap_t *enter(void *env, wasmtime_caller_t *caller, wasmtime_val_raw
         looks_outside(binding->entry->name, (uint32_t)values[0].i32))
         mck_recall_outside(g.call);
     uint32_t error = find_memory(&g, caller) ? binding->entry->run(&g, values) : P1_FAULT;
-    if (g.call->exited || mck_recall_diverged(g.call))
+    if (g.call->exited || g.call->halted || mck_recall_diverged(g.call))
         return api->trap_new("exit", 4);
     values[0].i32 = (int32_t)error;
     return NULL;
@@ -464,9 +479,12 @@ bool mck_p1_begin(mck_wasm_call *call)
     state->fds[2] = (p1_fd){.kind = P1_STDERR, .writes = true, .preopen = -1};
     state->fd_count = 3;
     for (size_t i = 0; i < tool->folder_count && i + 3 < P1_MAX_FDS; i++) {
-        int host = open(tool->folders[i].host, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+        int host = mck_p1_open_folder(tool->folders[i].host);
+        if (host < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+            return false;
         if (host < 0) /* gone since the tool was made: the guest does not see it */
             continue;
+        p1_count_open(1);
         state->fds[state->fd_count++] = (p1_fd){
             .kind = P1_FOLDER,
             .host = host,

@@ -61,7 +61,6 @@ typedef struct {
     int preopen;    /* index of the tool's folder, or -1 */
     uint16_t flags; /* as fd_fdstat_get says them */
     bool reads, writes;
-    uint64_t cookie; /* FOLDER: entries that were passed, for fd_readdir */
 } p1_fd;
 
 struct mck_p1 {
@@ -97,10 +96,19 @@ uint32_t p1_get32(const uint8_t *at);
 uint64_t p1_get64(const uint8_t *at);
 uint32_t p1_errno(int host_errno);
 
+/*
+ * The absolute path of what is open, which has room for P1_MAX_PATH bytes and a zero; or why it may not be reached: it has no name any
+ * more, or it belongs to a /proc, where this process itself (its memory, its environment) can be opened as files.
+ */
+uint32_t p1_path_of(int fd, char *out);
+
+/* The guest has opened or closed something of the host. */
+void p1_count_open(int by);
+
 /* An open descriptor of the call; NULL: there is none of that number (or of that kind). */
 p1_fd *p1_find(p1_guest *g, uint32_t fd);
 p1_fd *p1_find_folder(p1_guest *g, uint32_t fd);
-/* A free place; NULL: all are taken. */
+/* A free place; NULL: all are taken, or guests have too much open. */
 p1_fd *p1_new(p1_guest *g, uint32_t *fd);
 void p1_filestat(uint8_t *at, const void *host_stat);
 
@@ -108,6 +116,8 @@ enum { P1_MAY_READ = 1, P1_MAY_WRITE = 2, P1_MAY_CREATE = 4, P1_MAY_DELETE = 8 }
 /* May the tool do all of `access` with the absolute path? */
 bool p1_allows(const mck_wasm_tool *tool, const char *path, uint32_t access);
 bool p1_rule_allows(const mck_wasm_rule *rules, size_t count, const char *path, uint32_t access);
+/* May the tool do everything with a folder and with whatever may ever be in it? */
+bool p1_allows_all_below(const mck_wasm_tool *tool, const char *folder);
 
 extern p1_function p1_fd_advise, p1_fd_allocate, p1_fd_close, p1_fd_datasync, p1_fd_fdstat_get, p1_fd_fdstat_set_flags,
     p1_fd_fdstat_set_rights, p1_fd_filestat_get, p1_fd_filestat_set_size, p1_fd_filestat_set_times, p1_fd_pread,

@@ -9,12 +9,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define MAX_VECTORS 1024u
+
+static atomic_int open_now; /* in all calls of all engines */
+
+/* Guests together may hold half of the descriptors that this process may: the rest is for its connections. Folders that a policy
+ * grants count, and are never refused. */
+static bool may_open(void)
+{
+    struct rlimit limit;
+    int now = atomic_load_explicit(&open_now, memory_order_relaxed);
+    return getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)(now < 0 ? 0 : now) < limit.rlim_cur / 2;
+}
+
+void p1_count_open(int by)
+{
+    atomic_fetch_add_explicit(&open_now, by, memory_order_relaxed);
+}
 
 p1_fd *p1_find(p1_guest *g, uint32_t fd)
 {
@@ -41,7 +58,7 @@ p1_fd *p1_new(p1_guest *g, uint32_t *fd)
     for (*fd = 3; *fd < state->fd_count; ++*fd)
         if (state->fds[*fd].kind == P1_FREE)
             break;
-    if (*fd == P1_MAX_FDS)
+    if (*fd == P1_MAX_FDS || !may_open())
         return NULL;
     if (*fd == state->fd_count)
         state->fd_count++;
@@ -314,8 +331,10 @@ uint32_t p1_fd_datasync(p1_guest *g, const wasmtime_val_raw_t *a)
 
 static void let_go(p1_fd *fd)
 {
-    if (fd->kind == P1_FILE || fd->kind == P1_FOLDER)
+    if (fd->kind == P1_FILE || fd->kind == P1_FOLDER) {
         (void)close(fd->host);
+        p1_count_open(-1);
+    }
     fd->kind = P1_FREE;
 }
 
@@ -409,7 +428,7 @@ uint32_t p1_fd_readdir(p1_guest *g, const wasmtime_val_raw_t *a)
     p1_fd *fd = p1_find_folder(g, (uint32_t)a[0].i32);
     uint32_t room = (uint32_t)a[2].i32, used = 0;
     uint8_t *out = p1_at(g, (uint32_t)a[1].i32, room), *told = p1_at(g, (uint32_t)a[4].i32, 4);
-    char folder[P1_MAX_PATH + 1], link[32];
+    char folder[P1_MAX_PATH + 1];
     _Alignas(8) char buffer[8192];
     if (fd == NULL)
         return P1_BADF;
@@ -419,11 +438,9 @@ uint32_t p1_fd_readdir(p1_guest *g, const wasmtime_val_raw_t *a)
         return P1_FAULT;
     if (room > P1_MAX_BYTES)
         room = P1_MAX_BYTES;
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd->host);
-    ssize_t n = readlink(link, folder, sizeof folder - 1);
-    if (n <= 0)
-        return P1_IO;
-    folder[n] = 0;
+    uint32_t error = p1_path_of(fd->host, folder);
+    if (error != P1_SUCCESS)
+        return error;
     /* The cookie is the kernel's own position of the next entry. */
     if (lseek(fd->host, (off_t)a[3].i64, SEEK_SET) < 0)
         return P1_INVAL;

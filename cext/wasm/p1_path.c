@@ -12,12 +12,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FOLLOW = 1 };
 enum { CREAT = 1, DIRECTORY = 2, EXCL = 4, TRUNC = 8 };
-enum { APPEND = 1 };
+enum { APPEND = 1, DSYNC = 2, RSYNC = 8, SYNC = 16 };
+
+#define PROC_FILES 0x9fa0 /* f_type of a /proc, wherever it is mounted */
 
 /* A guest's path, checked and terminated. */
 typedef struct {
@@ -27,6 +30,7 @@ typedef struct {
 /* Where a path leads: the folder, the last name in it, and the absolute path of both. */
 typedef struct {
     int folder;
+    bool slash; /* it was written with a slash at its end, so it means a folder */
     char name[256];
     char path[P1_MAX_PATH + 1];
 } place;
@@ -52,13 +56,14 @@ static uint32_t read_path(const p1_guest *g, uint32_t at, uint32_t len, path_tex
 /* Linux 5.6; older headers do not know it. The number is the same on every machine. */
 #define OPENAT2 437L
 #define NO_MAGICLINKS UINT64_C(0x02)
+#define NO_SYMLINKS UINT64_C(0x04)
 #define BENEATH UINT64_C(0x08)
 
-static int open_beneath(int folder, const char *path, int flags)
+static int open_resolved(int folder, const char *path, int flags, uint64_t resolve)
 {
     struct {
         uint64_t flags, mode, resolve;
-    } how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = BENEATH | NO_MAGICLINKS};
+    } how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = resolve | NO_MAGICLINKS};
     long fd;
     int tries = 0;
     /* EAGAIN: something was renamed while the kernel followed the path. */
@@ -68,13 +73,23 @@ static int open_beneath(int folder, const char *path, int flags)
     return (int)fd;
 }
 
+static int open_beneath(int folder, const char *path, int flags)
+{
+    return open_resolved(folder, path, flags, BENEATH);
+}
+
+int mck_p1_open_folder(const char *path)
+{
+    return open_resolved(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, NO_SYMLINKS);
+}
+
 bool mck_wasm_keeps_rules(void)
 {
     static atomic_int known; /* 0: not tried yet */
     int answer = atomic_load(&known);
     if (answer == 0) {
         int fd = open_beneath(AT_FDCWD, ".", O_PATH | O_DIRECTORY);
-        answer = fd >= 0 || errno != ENOSYS ? 1 : -1;
+        answer = fd >= 0 || (errno != ENOSYS && errno != EPERM) ? 1 : -1; /* EPERM: an old container runtime's filter */
         if (fd >= 0)
             (void)close(fd);
         atomic_store(&known, answer);
@@ -82,17 +97,30 @@ bool mck_wasm_keeps_rules(void)
     return answer > 0;
 }
 
-/* The absolute path of what is open; false where it has none any more. */
-static bool path_of(int fd, char out[P1_MAX_PATH + 1])
+/* The kernel says "… (deleted)" for what lost this name, though it may have others; it may also be called so. */
+static bool is_there(const char *path, const struct stat *found)
+{
+    static const char GONE[] = " (deleted)";
+    size_t n = strlen(path);
+    struct stat s;
+    if (n < sizeof GONE - 1 || memcmp(path + n - (sizeof GONE - 1), GONE, sizeof GONE - 1) != 0)
+        return true;
+    return lstat(path, &s) == 0 && s.st_dev == found->st_dev && s.st_ino == found->st_ino;
+}
+
+uint32_t p1_path_of(int fd, char *out)
 {
     char link[32];
+    struct stat s;
+    struct statfs files;
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, out, P1_MAX_PATH);
     if (n <= 0 || n == P1_MAX_PATH || out[0] != '/')
-        return false;
+        return P1_NOENT;
     out[n] = 0;
-    struct stat s;
-    return fstat(fd, &s) == 0 && s.st_nlink > 0; /* deleted ones are named "… (deleted)" */
+    if (fstat(fd, &s) != 0 || s.st_nlink == 0 || !is_there(out, &s))
+        return P1_NOENT;
+    return fstatfs(fd, &files) != 0 || files.f_type == PROC_FILES ? P1_ACCES : P1_SUCCESS;
 }
 
 static uint32_t beneath_errno(void)
@@ -107,6 +135,7 @@ static uint32_t find_place(const p1_fd *base, const char *path, place *out)
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/')
         len--;
+    out->slash = path[len] == '/';
     size_t start = len;
     while (start > 0 && path[start - 1] != '/')
         start--;
@@ -122,13 +151,14 @@ static uint32_t find_place(const p1_fd *base, const char *path, place *out)
     if (out->folder < 0)
         return beneath_errno();
     char folder[P1_MAX_PATH + 1];
-    int n = -1;
-    if (path_of(out->folder, folder))
-        n = snprintf(out->path, sizeof out->path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, out->name);
-    if (n > 0 && (size_t)n < sizeof out->path)
-        return P1_SUCCESS;
-    (void)close(out->folder);
-    return P1_NOENT;
+    uint32_t error = p1_path_of(out->folder, folder);
+    if (error == P1_SUCCESS) {
+        int n = snprintf(out->path, sizeof out->path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, out->name);
+        error = n > 0 && (size_t)n < sizeof out->path ? P1_SUCCESS : P1_NAMETOOLONG;
+    }
+    if (error != P1_SUCCESS)
+        (void)close(out->folder);
+    return error;
 }
 
 /* What is there, not yet opened for anything; the caller closes it. */
@@ -137,10 +167,10 @@ static uint32_t find_thing(const p1_fd *base, const char *path, bool follow, int
     *fd = open_beneath(base->host, path, O_PATH | (follow ? 0 : O_NOFOLLOW));
     if (*fd < 0)
         return beneath_errno();
-    if (path_of(*fd, name))
-        return P1_SUCCESS;
-    (void)close(*fd);
-    return P1_NOENT;
+    uint32_t error = p1_path_of(*fd, name);
+    if (error != P1_SUCCESS)
+        (void)close(*fd);
+    return error;
 }
 
 /* ---- opening ---- */
@@ -160,7 +190,8 @@ typedef struct {
 
 static int mode_of(const wish *w)
 {
-    return (w->writes ? w->reads ? O_RDWR : O_WRONLY : O_RDONLY) | (w->fdflags & APPEND ? O_APPEND : 0);
+    int durable = w->fdflags & (SYNC | RSYNC) ? O_SYNC : w->fdflags & DSYNC ? O_DSYNC : 0;
+    return (w->writes ? w->reads ? O_RDWR : O_WRONLY : O_RDONLY) | (w->fdflags & APPEND ? O_APPEND : 0) | durable;
 }
 
 static uint32_t open_there(p1_guest *g, const p1_fd *base, const char *path, const wish *w, int *opened, bool *folder)
@@ -205,8 +236,10 @@ static uint32_t make_there(p1_guest *g, const p1_fd *base, const char *path, con
     uint32_t error = find_place(base, path, &at);
     if (error != P1_SUCCESS)
         return error;
-    if (!p1_allows(g->call->tool, at.path,
-                   P1_MAY_CREATE | (w->writes ? P1_MAY_WRITE : 0u) | (w->reads ? P1_MAY_READ : 0u)))
+    if (at.slash)
+        error = P1_ISDIR;
+    else if (!p1_allows(g->call->tool, at.path,
+                        P1_MAY_CREATE | (w->writes ? P1_MAY_WRITE : 0u) | (w->reads ? P1_MAY_READ : 0u)))
         error = P1_ACCES;
     if (error == P1_SUCCESS) {
         *opened = openat(at.folder, at.name, mode_of(w) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
@@ -236,30 +269,30 @@ uint32_t p1_path_open(p1_guest *g, const wasmtime_val_raw_t *a)
         return error;
     if ((w.oflags & CREAT) && (w.oflags & DIRECTORY))
         return P1_INVAL;
+    uint32_t number;
+    p1_fd *made = p1_new(g, &number); /* before anything is made or emptied */
+    if (made == NULL)
+        return P1_MFILE;
     int opened = -1;
-    bool folder = false;
+    bool folder = false, fresh = false;
     error = (w.oflags & EXCL) && (w.oflags & CREAT) ? P1_NOENT : open_there(g, base, path.text, &w, &opened, &folder);
     if (error == P1_NOENT && (w.oflags & CREAT)) {
         error = make_there(g, base, path.text, &w, &opened);
+        fresh = error == P1_SUCCESS;
         if (error == P1_EXIST && !(w.oflags & EXCL)) /* somebody else made it meanwhile */
             error = open_there(g, base, path.text, &w, &opened, &folder);
     }
     if (error != P1_SUCCESS)
         return error;
-    uint32_t number;
-    p1_fd *made = p1_new(g, &number);
-    if (made == NULL) {
-        (void)close(opened);
-        return P1_MFILE;
-    }
     made->kind = folder ? P1_FOLDER : P1_FILE;
     made->host = opened;
+    p1_count_open(1);
     made->flags = w.fdflags;
-    made->reads = w.reads || !w.writes;
+    made->reads = w.reads || (!w.writes && !fresh); /* what was made was not asked whether it may be read */
     made->writes = w.writes && !folder;
     char name[P1_MAX_PATH + 1];
     if (folder)
-        made->reads = path_of(opened, name) && p1_allows(g->call->tool, name, P1_MAY_READ);
+        made->reads = p1_path_of(opened, name) == P1_SUCCESS && p1_allows(g->call->tool, name, P1_MAY_READ);
     p1_put32(out, number);
     return P1_SUCCESS;
 }
@@ -392,7 +425,13 @@ static uint32_t unlink_there(p1_guest *g, const wasmtime_val_raw_t *a, int flags
     uint32_t error = claim_place(g, (uint32_t)a[0].i32, (uint32_t)a[1].i32, (uint32_t)a[2].i32, P1_MAY_DELETE, &at);
     if (error != P1_SUCCESS)
         return error;
-    error = unlinkat(at.folder, at.name, flags) == 0 ? P1_SUCCESS : p1_errno(errno);
+    struct stat s;
+    if (at.slash && flags == 0)
+        error = fstatat(at.folder, at.name, &s, AT_SYMLINK_NOFOLLOW) != 0 ? p1_errno(errno)
+                : S_ISDIR(s.st_mode)                                      ? P1_ISDIR
+                                                                          : P1_NOTDIR;
+    else
+        error = unlinkat(at.folder, at.name, flags) == 0 ? P1_SUCCESS : p1_errno(errno);
     (void)close(at.folder);
     return error;
 }
@@ -424,7 +463,10 @@ uint32_t p1_path_symlink(p1_guest *g, const wasmtime_val_raw_t *a)
     uint32_t error = claim_place(g, (uint32_t)a[2].i32, (uint32_t)a[3].i32, (uint32_t)a[4].i32, P1_MAY_CREATE, &at);
     if (error != P1_SUCCESS)
         return error;
-    error = symlinkat(target, at.folder, at.name) == 0 ? P1_SUCCESS : p1_errno(errno);
+    if (at.slash)
+        error = P1_NOENT;
+    else
+        error = symlinkat(target, at.folder, at.name) == 0 ? P1_SUCCESS : p1_errno(errno);
     (void)close(at.folder);
     return error;
 }
@@ -433,14 +475,6 @@ uint32_t p1_path_symlink(p1_guest *g, const wasmtime_val_raw_t *a)
 uint32_t p1_path_link(p1_guest *g, const wasmtime_val_raw_t *a)
 {
     return p1_find_folder(g, (uint32_t)a[0].i32) == NULL ? P1_BADF : P1_PERM;
-}
-
-static bool denies_anything(const mck_wasm_tool *tool)
-{
-    for (size_t i = 0; i < tool->rule_count; i++)
-        if (!tool->rules[i].allow)
-            return true;
-    return false;
 }
 
 uint32_t p1_path_rename(p1_guest *g, const wasmtime_val_raw_t *a)
@@ -456,8 +490,10 @@ uint32_t p1_path_rename(p1_guest *g, const wasmtime_val_raw_t *a)
         struct stat s;
         if (fstatat(from.folder, from.name, &s, AT_SYMLINK_NOFOLLOW) != 0)
             error = p1_errno(errno);
-        else if (S_ISDIR(s.st_mode) && denies_anything(g->call->tool)) /* what is denied in it would get another name */
-            error = P1_ACCES;
+        else if (!S_ISDIR(s.st_mode) && (from.slash || to.slash))
+            error = P1_NOTDIR;
+        else if (S_ISDIR(s.st_mode) && !p1_allows_all_below(g->call->tool, from.path))
+            error = P1_ACCES; /* what is not allowed in it would get another name, which may be */
         else if (renameat(from.folder, from.name, to.folder, to.name) != 0)
             error = p1_errno(errno);
         (void)close(to.folder);

@@ -120,6 +120,26 @@ bool p1_allows(const mck_wasm_tool *tool, const char *path, uint32_t access)
     return p1_rule_allows(tool->rules, tool->rule_count, path, access);
 }
 
+/* The folder that a pattern ending in a slash and two stars means with all that is in it. */
+static bool all_below(const mck_wasm_rule *rule, const char *folder)
+{
+    size_t n = strlen(rule->pattern);
+    return n >= 3 && memcmp(rule->pattern + n - 3, "/**", 3) == 0 && pattern_fits(rule->pattern, folder);
+}
+
+bool p1_allows_all_below(const mck_wasm_tool *tool, const char *folder)
+{
+    uint32_t allowed = 0;
+    for (size_t i = 0; i < tool->rule_count; i++) {
+        if (!tool->rules[i].allow)
+            return false;
+        if (all_below(&tool->rules[i], folder))
+            allowed |= tool->rules[i].access;
+    }
+    uint32_t every = P1_MAY_READ | P1_MAY_WRITE | P1_MAY_CREATE | P1_MAY_DELETE;
+    return (allowed & every) == every;
+}
+
 bool mck_wasm_rules_allow(const mck_wasm_rule *rules, size_t count, const char *path, uint32_t access)
 {
     return p1_rule_allows(rules, count, path, access);
@@ -142,6 +162,12 @@ bool mck_p1_begin(mck_wasm_call *call)
 {
     (void)call;
     return false;
+}
+
+int mck_p1_open_folder(const char *path)
+{
+    (void)path;
+    return -1;
 }
 
 void mck_p1_end(mck_wasm_call *call)

@@ -300,6 +300,7 @@ static void after_slice(mck_wasm_engine *engine, mck_wasm_call *call, bool ran, 
     if (call->tool->limits.warn_memory != 0 && call->memory_now >= call->tool->limits.warn_memory)
         call->warned_memory = true;
     (void)mck_meter_observe(&call->meter, units, now);
+    over = over && !call->halted;
     mck_wasm_call_status stop = over ? MCK_WASM_CALL_OK : must_stop(engine, call, now);
     if (!over && stop == MCK_WASM_CALL_OK) {
         requeue(engine, call, stays);

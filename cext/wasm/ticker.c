@@ -100,6 +100,8 @@ static void look_at_running(mck_wasm_engine *engine, uint64_t now, uint64_t *nex
             continue;
         mck_wasm_call_status status = engine->stopping ? MCK_WASM_CALL_CANCELLED : due(call, now);
         uint64_t patience = worker->slice_ns + GRACE_NS;
+        if (engine->stopping)
+            atomic_store(&call->cancelled, true); /* wakes a guest that sleeps */
         if (status == MCK_WASM_CALL_OK) {
             uint64_t check = call->deadline_ns > patience ? call->deadline_ns : patience;
             if (check < *next)

@@ -6,7 +6,9 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void mck_keep(mck_buffer *buffer, const void *bytes, size_t len, size_t limit)
 {
@@ -56,6 +58,21 @@ ptrdiff_t mck_wasi_stderr(void *data, const unsigned char *bytes, size_t len)
     return (ptrdiff_t)len;
 }
 
+/* The engine follows links to a folder; it is given the one that was opened without. */
+static bool give_folder(const mck_wasmtime_api *api, wasi_config_t *config, const mck_wasm_folder *folder)
+{
+    if (!mck_wasm_keeps_rules())
+        return api->wasi_config_preopen_dir(config, folder->host, folder->guest, folder->writable);
+    char path[32];
+    int held = mck_p1_open_folder(folder->host);
+    if (held < 0)
+        return false;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", held);
+    bool fine = api->wasi_config_preopen_dir(config, path, folder->guest, folder->writable);
+    (void)close(held);
+    return fine;
+}
+
 bool mck_wasi_give(mck_wasm_call *call)
 {
     const mck_wasmtime_api *api = &call->engine->api;
@@ -73,8 +90,7 @@ bool mck_wasi_give(mck_wasm_call *call)
     }
     fine = fine && api->wasi_config_set_env(config, tool->env_count, tool->env_names, tool->env_values);
     for (size_t i = 0; i < tool->folder_count && fine; i++)
-        fine = api->wasi_config_preopen_dir(config, tool->folders[i].host, tool->folders[i].guest,
-                                            tool->folders[i].writable);
+        fine = give_folder(api, config, &tool->folders[i]);
     /* What a function prints is no result: it is kept with the diagnostics. */
     api->wasi_config_set_stdout_custom(config, command ? mck_wasi_stdout : mck_wasi_stderr, call, NULL);
     api->wasi_config_set_stderr_custom(config, mck_wasi_stderr, call, NULL);

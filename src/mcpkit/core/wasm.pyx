@@ -10,6 +10,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from os.path import realpath
+
 cdef extern from "api.h" nogil:
     ctypedef struct mck_wasmtime_layout:
         const char *type
@@ -364,7 +366,8 @@ cdef class Tool:
         variables = [text(name) for name, _ in env] + [text(value) for _, value in env]
         config.secret_count = <size_t>len(secrets)
         held = arguments + variables
-        paths = [(text(str(host)), text(guest), writable) for host, guest, writable in folders]
+        # Links are followed now, and never again.
+        paths = [(text(realpath(host)), text(guest), writable) for host, guest, writable in folders]
         strings = <const char **>malloc((len(held) + 1) * sizeof(char *))
         opened = <mck_wasm_folder *>malloc((len(paths) + 1) * sizeof(mck_wasm_folder))
         if strings == NULL or opened == NULL:

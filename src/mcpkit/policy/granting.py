@@ -10,6 +10,7 @@ from pathlib import Path
 from mcpkit.policy.decision import ALLOW, DENY
 from mcpkit.policy.evaluator import Evaluator, accesses
 from mcpkit.policy.grants import Access, Folder, Grants, PathRule
+from mcpkit.policy.links import real_rules
 from mcpkit.policy.names import is_wild
 from mcpkit.policy.paths import base_of
 
@@ -44,7 +45,7 @@ def _rules(policy: Evaluator) -> tuple[PathRule, ...]:
             access -= denied.get(entry.pattern, set())
         if access:
             out.append(PathRule(pattern=entry.pattern, access=frozenset(access), allow=entry.allow))
-    return tuple(out)
+    return real_rules(out)
 
 
 def _folders(policy: Evaluator, module: str) -> tuple[Folder, ...]:

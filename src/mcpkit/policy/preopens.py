@@ -6,14 +6,15 @@ than that are refused, never rounded up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mcpkit.policy.decision import PolicyError
 from mcpkit.policy.grants import Access, Grants, PathRule
+from mcpkit.policy.links import CHANGING, may_be_moved, may_touch
 
-CHANGING: frozenset[Access] = frozenset({"write", "create", "delete"})
 _WILD = "*?["
 
 
@@ -45,8 +46,38 @@ def preopens(grants: Grants, whose: str) -> tuple[Preopen, ...]:
             continue
         access = _access(folder, grants.rules, whose)
         if access:
+            _check_place(rule.pattern, folder, grants.rules, whose)
             found[folder] = Preopen(Path(folder).resolve(), folder, bool(access & CHANGING))
     return tuple(found[folder] for folder in sorted(found))
+
+
+def _check_place(pattern: str, folder: str, rules: Sequence[PathRule], whose: str) -> None:
+    """Raises GrantError for folders that lead to more than they seem to."""
+    real = str(Path(folder).resolve())
+    for proc in _process_files():
+        if _covers(f"{real.rstrip('/')}/**", proc) or _covers(f"{proc}/**", real):
+            raise GrantError(
+                f"{whose}: the policy allows {pattern}, and in {proc} this server's own memory and environment "
+                "are files; allow the folders that are meant one by one"
+            )
+    if real == folder:
+        return
+    maker = may_be_moved(folder, rules)
+    if maker is not None:
+        raise GrantError(
+            f"{whose}: {folder} leads through a link to {real}, and guests may change links there, because the policy "
+            f"allows {maker.pattern}; write {real}/** instead of {pattern}"
+        )
+
+
+def _process_files() -> list[str]:
+    """Where this system shows its processes as files."""
+    try:
+        lines = Path("/proc/self/mounts").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return []
+    places = [line.split()[1] for line in lines if line.split()[2:3] == ["proc"]]
+    return [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), place) for place in places]
 
 
 def _access(folder: str, rules: Iterable[PathRule], whose: str) -> set[Access]:
@@ -60,7 +91,7 @@ def _access(folder: str, rules: Iterable[PathRule], whose: str) -> set[Access]:
             continue
         if any(_covers(rule.pattern, place) for place in places):
             access -= rule.access
-        elif any(_may_touch(rule.pattern, place) for place in places):
+        elif any(may_touch(rule.pattern, place) for place in places):
             raise GrantError(
                 f"{whose}: the policy denies {rule.pattern} inside {folder}, and a folder can only be given whole; "
                 "allow the folders beside it one by one, or move what is denied elsewhere"
@@ -84,10 +115,3 @@ def _covers(pattern: str, folder: str) -> bool:
     """Whether a pattern means everything in a folder."""
     outer = _whole(pattern)
     return outer is not None and (outer == folder or folder.startswith(outer.rstrip("/") + "/"))
-
-
-def _may_touch(pattern: str, folder: str) -> bool:
-    """Whether a pattern could mean the folder or something in it; errs towards yes."""
-    literal = pattern[: min((pattern.find(c) for c in _WILD if c in pattern), default=len(pattern))]
-    inside = folder.rstrip("/") + "/"
-    return folder.startswith(literal) or literal.startswith(inside) or inside.startswith(literal.rstrip("/") + "/")
